@@ -1,0 +1,114 @@
+package activation
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Address says where a socket comes from: [role=]source:detail[?options].
+//
+//	systemd:            all sockets that were passed by LISTEN_FDS
+//	systemd:web         those named web;  systemd:web[1] is the second of them
+//	launchd:Listeners   those that launchd opened under this key; launchd: under any of the usual ones
+//	fd:3                descriptor 3
+//	inetd:              descriptor 0, as inetd and its family pass it
+//	tcp:[::1]:8443      bound by Rouse; also tcp::8443 and tcp:8443 (all addresses)
+//	unix:/run/x.sock    bound by Rouse; options mode (octal), owner, group; unix:@name is abstract (Linux)
+type Address struct {
+	Role    string // what the socket is for, or empty
+	Source  string // one of Sources
+	Detail  string
+	Options url.Values
+}
+
+// Sources lists the words that may stand in front of the colon.
+func Sources() []string { return []string{"systemd", "launchd", "fd", "inetd", "tcp", "unix"} }
+
+// ParseAddress reads one address. Percent escapes (RFC 3986 §2.1) are undone in a unix path, so that it may hold
+// a comma (%2C), a space (%20) or a question mark (%3F).
+func ParseAddress(text string) (Address, error) {
+	source, detail, ok := strings.Cut(text, ":")
+	if !ok {
+		return Address{}, fmt.Errorf("%q is not an address: write SOURCE:DETAIL, such as systemd:https, fd:3 or tcp:127.0.0.1:8080", text)
+	}
+	var a Address
+	if role, rest, ok := strings.Cut(source, "="); ok {
+		a.Role, source = role, rest
+	}
+	a.Source = source
+	if !slices.Contains(Sources(), source) {
+		return Address{}, fmt.Errorf("unknown source %q in address %q: sources are %s", source, text, strings.Join(Sources(), ", "))
+	}
+	detail, options, _ := strings.Cut(detail, "?")
+	a.Detail = detail
+	values, err := url.ParseQuery(options)
+	if err != nil {
+		return Address{}, fmt.Errorf("options of address %q: %w", text, err)
+	}
+	a.Options = values
+	if source == "unix" {
+		if a.Detail, err = url.PathUnescape(detail); err != nil {
+			return Address{}, fmt.Errorf("path of address %q: %w", text, err)
+		}
+	}
+	return a, a.check(text)
+}
+
+// ParseAddresses reads addresses separated by spaces or commas.
+func ParseAddresses(text string) ([]Address, error) {
+	var all []Address
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
+		a, err := ParseAddress(word)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// String writes the address without role and options, as it stands in messages.
+func (a Address) String() string { return a.Source + ":" + a.Detail }
+
+// check refuses what no environment could make right: options that the source does not have, details of the wrong form.
+func (a Address) check(text string) error {
+	known := []string{}
+	if a.Source == "unix" {
+		known = []string{"mode", "owner", "group"}
+	}
+	for option := range a.Options {
+		if !slices.Contains(known, option) {
+			return fmt.Errorf("address %q has no option %q%s", text, option, listed(": its options are ", known))
+		}
+	}
+	switch a.Source {
+	case "fd":
+		_, err := a.descriptor()
+		return err
+	case "inetd":
+		if a.Detail != "" {
+			return fmt.Errorf("address %q: nothing may follow inetd: (the socket is descriptor 0; fd:N names another)", text)
+		}
+	case "systemd":
+		_, _, err := a.named()
+		return err
+	case "tcp":
+		_, err := a.hostPort()
+		return err
+	case "unix":
+		if _, err := a.mode(); err != nil {
+			return err
+		}
+		return checkUnixPath(a.Detail)
+	}
+	return nil
+}
+
+func listed(before string, words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return before + strings.Join(words, ", ")
+}

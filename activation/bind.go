@@ -1,0 +1,221 @@
+package activation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/platform"
+)
+
+// hostPort returns what net.Listen takes: tcp:8080 is tcp::8080, which is all addresses of the machine.
+func (a Address) hostPort() (string, error) {
+	text := a.Detail
+	if !strings.Contains(text, ":") {
+		text = ":" + text
+	}
+	_, port, err := net.SplitHostPort(text)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: write tcp:HOST:PORT, tcp:[IPV6]:PORT or tcp:PORT, with a port from 0 to 65535", a)
+	}
+	return text, nil
+}
+
+func bindTCP(a Address) ([]Socket, error) {
+	hostPort, err := a.hostPort()
+	if err != nil {
+		return nil, err
+	}
+	var config net.ListenConfig
+	// Go listens with MPTCP by default; a socket that may be handed on has to be what other programs expect.
+	config.SetMultipathTCP(false)
+	l, err := config.Listen(context.Background(), "tcp", hostPort)
+	if err != nil {
+		return nil, bindError(a, hostPort, err)
+	}
+	return []Socket{bound(a, l, platform.Socket{Family: familyOf(l), Type: platform.Stream, Protocol: "tcp", State: platform.Listening, Local: l.Addr().String()})}, nil
+}
+
+func familyOf(l net.Listener) platform.Family {
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && tcp.IP.To4() != nil {
+		return platform.IPv4
+	}
+	return platform.IPv6
+}
+
+func bound(a Address, l net.Listener, info platform.Socket) Socket {
+	return Socket{Source: a.String(), Number: -1, Kind: Listener, Info: info, Listener: l}
+}
+
+// bindError says who is in the way, and what to do. The cause stays wrapped.
+func bindError(a Address, hostPort string, err error) error {
+	var cause syscall.Errno
+	errors.As(err, &cause)
+	_, text, _ := net.SplitHostPort(hostPort)
+	port, _ := strconv.Atoi(text)
+	switch cause {
+	case syscall.EADDRINUSE:
+		by := "another program"
+		if holder := platform.PortHolder(port); holder != "" {
+			by = holder
+		}
+		return fmt.Errorf("%s: port %d is taken by %s: stop that, or choose another port: %w", a, port, by, cause)
+	case syscall.EACCES:
+		return fmt.Errorf("%s: this user may not bind port %d: let systemd, launchd or inetd open it, or choose a port from 1024 on: %w", a, port, cause)
+	case syscall.EADDRNOTAVAIL:
+		return fmt.Errorf("%s: this machine has no such address: %w", a, cause)
+	}
+	return fmt.Errorf("%s: %w", a, err)
+}
+
+// checkUnixPath refuses what cannot be bound: sun_path holds 108 bytes on Linux, the last one NUL (unix(7)).
+func checkUnixPath(path string) error {
+	switch {
+	case path == "":
+		return errors.New("unix: names no path: write unix:/run/rouse.sock")
+	case len(path) > len(unix.RawSockaddrUnix{}.Path)-1:
+		return fmt.Errorf("unix:%s: the path has %d bytes, a unix socket's path at most %d", path, len(path), len(unix.RawSockaddrUnix{}.Path)-1)
+	case strings.ContainsRune(path, 0):
+		return fmt.Errorf("unix:%q: the path holds a NUL byte", path)
+	}
+	return nil
+}
+
+// mode reads the permission bits asked for; the default is 0666, as systemd's SocketMode=.
+func (a Address) mode() (os.FileMode, error) {
+	text := a.Options.Get("mode")
+	if text == "" {
+		return 0o666, nil
+	}
+	mode, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
+	if err != nil || mode > 0o777 {
+		return 0, fmt.Errorf("%s: mode=%s is not an octal mode up to 0777", a, text)
+	}
+	return os.FileMode(mode), nil
+}
+
+// bindUnix binds a unix socket. Its folder is locked meanwhile, so that of two processes which find the same stale socket
+// file only one removes it. Until mode, owner and group are as asked nobody may connect (umask 0777).
+func bindUnix(a Address) ([]Socket, error) {
+	mode, err := a.mode()
+	if err != nil {
+		return nil, err
+	}
+	uid, gid, err := a.owner()
+	if err != nil {
+		return nil, err
+	}
+	abstract := strings.HasPrefix(a.Detail, "@")
+	if !abstract {
+		defer lockFolder(filepath.Dir(a.Detail))()
+		if err := removeStale(a); err != nil {
+			return nil, err
+		}
+	}
+	before := unix.Umask(0o777)
+	l, err := net.Listen("unix", a.Detail)
+	unix.Umask(before)
+	if err != nil {
+		var cause syscall.Errno
+		if errors.As(err, &cause) && cause == syscall.EADDRINUSE {
+			return nil, fmt.Errorf("%s: another program holds this name: %w", a, cause)
+		}
+		return nil, fmt.Errorf("%s: %w", a, err)
+	}
+	if !abstract {
+		if err := errors.Join(os.Lchown(a.Detail, uid, gid), os.Chmod(a.Detail, mode)); err != nil {
+			l.Close()
+			return nil, fmt.Errorf("%s: %w", a, err)
+		}
+	}
+	info := platform.Socket{Family: platform.Unix, Type: platform.Stream, Protocol: "unix", State: platform.Listening, Local: a.Detail}
+	return []Socket{bound(a, l, info)}, nil
+}
+
+// owner looks the user and group up; -1 leaves one as it is.
+func (a Address) owner() (uid, gid int, err error) {
+	uid, gid = -1, -1
+	if name := a.Options.Get("owner"); name != "" {
+		if uid, err = id(name, func() (string, error) {
+			u, err := user.Lookup(name)
+			if err != nil {
+				return "", err
+			}
+			return u.Uid, nil
+		}); err != nil {
+			return 0, 0, fmt.Errorf("%s: owner=%s: %w", a, name, err)
+		}
+	}
+	if name := a.Options.Get("group"); name != "" {
+		if gid, err = id(name, func() (string, error) {
+			g, err := user.LookupGroup(name)
+			if err != nil {
+				return "", err
+			}
+			return g.Gid, nil
+		}); err != nil {
+			return 0, 0, fmt.Errorf("%s: group=%s: %w", a, name, err)
+		}
+	}
+	return uid, gid, nil
+}
+
+func id(name string, lookup func() (string, error)) (int, error) {
+	if n, err := strconv.Atoi(name); err == nil {
+		return n, nil
+	}
+	text, err := lookup()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(text)
+}
+
+// lockFolder takes an advisory lock on the folder and returns what gives it back. Where it cannot be had (a network file
+// system, no permission) two starting processes may still meet; that is no reason not to start.
+func lockFolder(folder string) (unlock func()) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return func() {}
+	}
+	unix.Flock(int(f.Fd()), unix.LOCK_EX)
+	return func() { f.Close() }
+}
+
+// removeStale removes the socket file that a dead process left: only a socket, and only after nobody answered on it.
+func removeStale(a Address) error {
+	st, err := os.Lstat(a.Detail)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", a, err)
+	}
+	if st.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("%s: there is a file of that name that is no socket: remove it, or choose another path", a)
+	}
+	c, err := net.Dial("unix", a.Detail)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("%s: another program answers on it: stop that, or choose another path: %w", a, syscall.EADDRINUSE)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%s: exists, and whether anybody answers on it cannot be told: %w", a, err)
+	}
+	if err := os.Remove(a.Detail); err != nil {
+		return fmt.Errorf("%s: remove the stale socket file: %w", a, err)
+	}
+	return nil
+}
