@@ -1,0 +1,183 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// accepter is the accept loop of one socket. It can be paused: from then on nothing is taken from the kernel's queue.
+type accepter struct {
+	server *Server
+	socket *Socket
+	turns  atomic.Uint64 // how often the loop came round
+
+	mu      sync.Mutex
+	paused  bool
+	stopped bool
+	resumed *sync.Cond    // wakes the parked loop
+	parked  *sync.Cond    // tells that the loop is parked or has ended
+	waits   bool          // the loop is parked
+	ended   bool          // the loop has ended
+	refused int           // EINVAL from accept in a row
+	backoff time.Duration // after running out of something
+	warned  time.Time
+}
+
+func newAccepter(s *Server, socket *Socket) *accepter {
+	a := &accepter{server: s, socket: socket}
+	a.resumed, a.parked = sync.NewCond(&a.mu), sync.NewCond(&a.mu)
+	return a
+}
+
+// deadliner is a listener whose Accept can be interrupted; a single connection's cannot.
+type deadliner interface{ SetDeadline(time.Time) error }
+
+// run accepts until it is stopped; an error says that the socket cannot be accepted from any more.
+func (a *accepter) run() error {
+	defer a.end()
+	for {
+		c, err := a.socket.Accept()
+		a.turns.Add(1)
+		switch {
+		case err == nil:
+			a.backoff, a.refused = 0, 0
+			a.server.admit(c, a.socket)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if a.park() {
+				return nil
+			}
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		default:
+			if err := a.endure(err); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// park waits while the loop is paused, and tells whether it was stopped.
+func (a *accepter) park() (stopped bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for a.paused && !a.stopped {
+		a.waits = true
+		a.parked.Broadcast()
+		a.resumed.Wait()
+	}
+	a.waits = false
+	if d, ok := a.socket.Listener.(deadliner); ok && !a.stopped {
+		d.SetDeadline(time.Time{})
+	}
+	return a.stopped
+}
+
+func (a *accepter) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	a.parked.Broadcast()
+}
+
+// interrupt makes a waiting Accept return, and reports whether it can.
+func (a *accepter) interrupt() bool {
+	d, ok := a.socket.Listener.(deadliner)
+	return ok && d.SetDeadline(time.Unix(1, 0)) == nil
+}
+
+// pause returns when the loop is parked: a connection that it took before then is counted as open.
+func (a *accepter) pause() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = true
+	if !a.interrupt() {
+		return
+	}
+	for !a.waits && !a.ended {
+		a.parked.Wait()
+	}
+}
+
+func (a *accepter) isParked() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waits || a.ended
+}
+
+func (a *accepter) resume() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = false
+	a.resumed.Broadcast()
+}
+
+// stop ends the loop for good and closes our copy of the socket. What waits in the kernel's queue stays there for whoever
+// else holds the socket; where nobody does, it is taken first.
+func (a *accepter) stop() {
+	if a.socket.Bound {
+		a.pause()
+		a.empty()
+	}
+	a.mu.Lock()
+	a.stopped = true
+	a.resumed.Broadcast()
+	a.mu.Unlock()
+	a.socket.Close()
+}
+
+// empty takes the connections that wait, while the loop is parked.
+func (a *accepter) empty() {
+	listener, ok := a.socket.Listener.(interface {
+		deadliner
+		syscall.Conn
+	})
+	if !ok || listener.SetDeadline(time.Time{}) != nil {
+		return
+	}
+	for readable(listener) {
+		c, err := a.socket.Accept()
+		if err != nil {
+			return
+		}
+		a.server.admit(c, a.socket)
+	}
+}
+
+// endure waits when accept failed for want of something that may come back, and returns the error when it will not.
+func (a *accepter) endure(err error) error {
+	switch {
+	case errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EINTR), errors.Is(err, syscall.EPROTO):
+		return nil // that client has gone (accept(2))
+	case errors.Is(err, syscall.EINVAL):
+		// Seen for ever on sockets of launchd (proxydetox#452); a fresh socket is the only cure.
+		if a.refused++; a.refused >= 10 {
+			return fmt.Errorf("%s: the socket does not listen any more: restart its socket unit, or bootout and bootstrap the launchd job: %w", a.socket.Name, err)
+		}
+	}
+	a.backoff = min(max(2*a.backoff, 5*time.Millisecond), time.Second)
+	if time.Since(a.warned) > 10*time.Second {
+		a.warned = time.Now()
+		a.server.log.Error("cannot accept connections; they wait", "socket", a.socket.Name, "err", err)
+	}
+	time.Sleep(a.backoff)
+	return nil
+}
+
+// admit makes a connection of what was accepted, and hands it on when it is ready to be read.
+func (s *Server) admit(nc net.Conn, socket *Socket) {
+	t := &transport{Conn: nc, sendTimeout: time.Duration(s.config.SendTimeout)}
+	c := &connection{Conn: t, transport: t, socket: socket, server: s, phase: fresh, since: time.Now()}
+	s.remember(c)
+	if !socket.TLS {
+		s.ready.give(plain{c})
+		return
+	}
+	c.phase = handshaking
+	go s.handshake(c)
+}

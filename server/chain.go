@@ -1,0 +1,97 @@
+package server
+
+import (
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/rouse-server/rouse/server/errorpage"
+)
+
+// link is one step of the handler chain.
+type link func(http.Handler) http.Handler
+
+// chain is everything that happens to a request, outermost first.
+func (s *Server) chain(content http.Handler) http.Handler {
+	links := []link{
+		s.secured,   // the log names the protocol
+		s.logged,    // what is logged is what was sent
+		s.recovered, // inside the log, which tells of the 500
+		s.leaving,   // before anything answers
+		s.bounded,   // before a body is read or written
+		s.redirected,
+	}
+	handler := content
+	for i := len(links) - 1; i >= 0; i-- {
+		handler = links[i](handler)
+	}
+	return handler
+}
+
+// secured sets Request.TLS on HTTP/2 connections, where net/http cannot know of it.
+func (s *Server) secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := connectionOf(r); c != nil && r.TLS == nil {
+			r.TLS = c.tls
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recovered answers 500 when a handler panics, and writes down where. http.ErrAbortHandler goes on to net/http, which then
+// breaks the connection off so that a short reply is not taken for a whole one.
+func (s *Server) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			reason := recover()
+			if reason == nil {
+				return
+			}
+			if reason == http.ErrAbortHandler {
+				panic(reason)
+			}
+			s.log.Error("handler failed; please report this", "method", r.Method, "uri", r.RequestURI, "reason", reason, "stack", string(debug.Stack()))
+			errorpage.Write(w, r, http.StatusInternalServerError)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// leaving tells HTTP/1.1 clients of a server that drains to come back on another connection.
+func (s *Server) leaving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 && s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bounded limits the time for a request's body. On HTTP/2 it also limits each write: there a client that grants no window
+// holds a stream without holding the connection, which the transport's limit is for.
+func (s *Server) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		if r.Body != nil && r.Body != http.NoBody {
+			control.SetReadDeadline(time.Now().Add(time.Duration(s.config.ClientBodyTimeout)))
+		}
+		if r.ProtoMajor == 2 {
+			w = &patientWriter{w, control, time.Duration(s.config.SendTimeout)}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// patientWriter gives every write to an HTTP/2 stream its own time.
+type patientWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+}
+
+func (w *patientWriter) Write(b []byte) (int, error) {
+	w.control.SetWriteDeadline(time.Now().Add(w.timeout))
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// phase is what a connection is doing.
+type phase int
+
+const (
+	handshaking phase = iota // the TLS handshake goes on
+	fresh                    // nothing was read of a first request
+	active                   // a request is being read or answered
+	idle                     // between requests
+)
+
+// connection is one client from accept to close, as net/http sees it: above TLS.
+type connection struct {
+	net.Conn  // the transport, or TLS over it
+	transport *transport
+	socket    *Socket
+	server    *Server
+	tls       *tls.ConnectionState // nil on a plain connection
+	frames    *frames              // set when HTTP/2 is spoken
+	matched   int                  // bytes of HTTP/2's preface that were read so far; -1: it is HTTP/1
+
+	mu    sync.Mutex
+	phase phase
+	since time.Time // when the phase began
+	once  sync.Once
+}
+
+// Three faces of a connection for net/http, which asks what it is given for its methods: plain may use sendfile; secure1 is
+// HTTP/1.1 over TLS, whose state becomes Request.TLS; HTTP/2 over TLS has neither, because net/http speaks HTTP/2 on
+// connections of ours only where it believes them to be in clear text (it insists on a *tls.Conn otherwise, and the frames
+// could not be seen). [Server.secured] sets Request.TLS there.
+type (
+	plain   struct{ *connection }
+	secure1 struct{ *connection }
+	secure2 struct{ *connection }
+)
+
+func (c plain) ReadFrom(r io.Reader) (int64, error) { return c.transport.ReadFrom(r) }
+
+func (c secure1) ConnectionState() tls.ConnectionState { return *c.tls }
+
+func (c *connection) base() *connection { return c }
+
+// baseOf finds ours in what net/http hands back.
+func baseOf(c net.Conn) *connection {
+	if ours, ok := c.(interface{ base() *connection }); ok {
+		return ours.base()
+	}
+	return nil
+}
+
+// Read watches for HTTP/2's preface. On HTTP/1 the first byte of a request makes the connection active; net/http says so
+// only when it has read the whole head.
+func (c *connection) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		if c.matched >= 0 {
+			c.match(b[:n])
+		}
+		if c.frames == nil {
+			c.enter(active)
+		}
+	}
+	return n, err
+}
+
+func (c *connection) match(b []byte) {
+	n := min(len(b), len(preface)-c.matched)
+	if string(b[:n]) != preface[c.matched:c.matched+n] {
+		c.matched = -1
+		return
+	}
+	if c.matched += n; c.matched == len(preface) {
+		c.matched = -1
+		c.speakHTTP2()
+	}
+}
+
+func (c *connection) speakHTTP2() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frames = &frames{to: c.Conn, wanted: c.server.draining.Load()}
+}
+
+func (c *connection) Write(b []byte) (int, error) {
+	if c.frames != nil { // set by the reader before anything is written
+		return c.frames.Write(b)
+	}
+	return c.Conn.Write(b)
+}
+
+// Close is called by net/http, by the drain and at the end of a handshake; the first one counts.
+func (c *connection) Close() error {
+	err := net.ErrClosed
+	c.once.Do(func() {
+		c.mu.Lock()
+		conn := c.Conn
+		c.mu.Unlock()
+		err = conn.Close()
+		c.server.forget(c)
+	})
+	return err
+}
+
+// secure puts TLS over the transport.
+func (c *connection) secure(over net.Conn, state tls.ConnectionState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Conn, c.tls = over, &state
+	c.phase, c.since = fresh, time.Now()
+}
+
+// enter begins a phase.
+func (c *connection) enter(p phase) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != p {
+		c.phase, c.since = p, time.Now()
+	}
+}
+
+// now returns the phase and how long it has lasted.
+func (c *connection) now() (phase, time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase, time.Since(c.since)
+}
+
+// http2 returns the frames of an HTTP/2 connection, nil on HTTP/1.
+func (c *connection) http2() *frames {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.frames
+}
+
+// changed is net/http's ConnState hook.
+func changed(nc net.Conn, state http.ConnState) {
+	c := baseOf(nc)
+	if c == nil {
+		return
+	}
+	switch state {
+	case http.StateActive:
+		c.enter(active)
+	case http.StateIdle:
+		c.enter(idle)
+	}
+}

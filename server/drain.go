@@ -1,0 +1,78 @@
+package server
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// patience is how long a connection that was in use lately is kept for a request that may be on its way.
+	patience = time.Second
+	// longIdle is how long a connection must have been idle for its next request not to be waited for.
+	longIdle = 5 * time.Second
+	// handshakePatience is how long clients that are in the middle of a TLS handshake are waited for.
+	handshakePatience = 3 * time.Second
+	// look is how often the open connections are looked at while draining.
+	look = 10 * time.Millisecond
+)
+
+// Drain stops accepting and ends every connection when its client has what it asked for: HTTP/1.1 connections get
+// Connection: close on their next reply, HTTP/2 ones GOAWAY twice (RFC 9113 §6.8). It returns within the timeout the number
+// of connections that had to be cut off. hurry closes idle connections at once, for a user who waits at a terminal.
+func (s *Server) Drain(timeout time.Duration, hurry bool) (cut int) {
+	begun := time.Now()
+	s.draining.Store(true)
+	for _, a := range s.accepters {
+		a.stop()
+	}
+	for _, c := range s.open() {
+		if f := c.http2(); f != nil {
+			go f.GoAway() // a client that does not read must not hold the others up
+		}
+	}
+	keep := patience
+	if hurry {
+		keep = 0
+	}
+	s.awaitRequests(begun, min(keep, timeout), min(handshakePatience, timeout))
+	ctx, cancel := context.WithDeadline(context.Background(), begun.Add(timeout))
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		cut = len(s.open())
+	}
+	s.Close()
+	return cut
+}
+
+// awaitRequests waits for requests that may be on their way: for so long on idle and new connections (those that have been
+// idle for long are closed at once), and for handshakes to end. What is silent then is closed; HTTP/2 connections are left to
+// their final GOAWAY, unless there is no time for it.
+func (s *Server) awaitRequests(begun time.Time, keep, keepHandshakes time.Duration) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		<-tick.C
+		waited := time.Since(begun)
+		open := s.open()
+		arriving := 0
+		for _, c := range open {
+			doing, since := c.now()
+			switch {
+			case doing == active:
+			case doing == handshaking && keep > 0:
+				if waited < keepHandshakes {
+					arriving++
+				} else {
+					c.Close()
+				}
+			case c.transport.readable():
+				arriving++
+			case doing == idle && since-waited > longIdle, waited >= keep && (keep == 0 || c.http2() == nil):
+				c.Close()
+			}
+		}
+		if len(open) == 0 || waited >= keep && (arriving == 0 || waited >= keepHandshakes) {
+			return
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// handshake makes the connection secure within its time and hands it on.
+func (s *Server) handshake(c *connection) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.config.TLSHandshakeTimeout))
+	defer cancel()
+	secured := tls.Server(c.transport, s.tls)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		s.refuse(c, err)
+		return
+	}
+	state := secured.ConnectionState()
+	c.secure(secured, state)
+	if state.NegotiatedProtocol == "h2" {
+		s.ready.give(secure2{c})
+		return
+	}
+	c.matched = -1
+	s.ready.give(secure1{c})
+}
+
+// refuse ends a connection whose handshake failed. Who speaks plain HTTP is told so.
+func (s *Server) refuse(c *connection, err error) {
+	defer c.Close()
+	s.log.Debug("TLS handshake failed", "remote_addr", client(c.RemoteAddr()), "err", err)
+	if wrong, ok := errors.AsType[tls.RecordHeaderError](err); !ok || wrong.Conn == nil || !looksLikeHTTP(wrong.RecordHeader) {
+		return
+	}
+	const body = "This port speaks HTTPS, and the request came in plain HTTP. Write https:// in front of the address.\n"
+	fmt.Fprintf(c.transport, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+	// Let the client read it: closing with unread bytes resets the connection (RFC 9112 §9.6).
+	c.transport.SetReadDeadline(time.Now().Add(time.Second))
+	if half, ok := bottom(c.transport.Conn).(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		io.CopyN(io.Discard, c.transport, 64<<10)
+	}
+}
+
+// looksLikeHTTP tells whether the first bytes are a request's method.
+func looksLikeHTTP(head [5]byte) bool {
+	start := string(head[:])
+	for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "OPTIO", "DELET", "PATCH", "TRACE", "CONNE", "PRI *"} {
+		if strings.HasPrefix(start, method) {
+			return true
+		}
+	}
+	return false
+}

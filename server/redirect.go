@@ -1,0 +1,94 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rouse-server/rouse/server/errorpage"
+)
+
+// Redirect says where plain HTTP requests are sent.
+type Redirect struct {
+	Host  string   // redirect to this host; empty: to the request's own
+	Hosts []string // redirect only from these hosts; empty: from any
+	Port  int      // of the https socket; 443 is left out
+}
+
+// redirected answers requests on a redirecting socket: 301 for GET and HEAD, as static-web-server does, 308 for the rest,
+// whose method and body must survive (RFC 9110 §15.4.9).
+func (s *Server) redirected(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := connectionOf(r)
+		if c == nil || c.socket.Redirect == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		target, ok := c.socket.Redirect.target(r)
+		if !ok {
+			errorpage.Write(w, r, http.StatusBadRequest)
+			return
+		}
+		status := http.StatusPermanentRedirect
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			status = http.StatusMovedPermanently
+		}
+		w.Header().Set("Location", target)
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(status)
+	})
+}
+
+// target is the https address of a request; only path and query of the request's target are used.
+func (d *Redirect) target(r *http.Request) (string, bool) {
+	host, ok := hostOf(r.Host)
+	if !ok || len(d.Hosts) > 0 && !slices.ContainsFunc(d.Hosts, func(listed string) bool { return strings.EqualFold(listed, host) }) {
+		return "", false
+	}
+	if d.Host != "" {
+		host = d.Host
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if d.Port != 443 && d.Port != 0 {
+		host += ":" + strconv.Itoa(d.Port)
+	}
+	path := r.URL.EscapedPath()
+	if !strings.HasPrefix(path, "/") {
+		path = "/" // OPTIONS *, CONNECT host
+	}
+	if r.URL.RawQuery != "" || r.URL.ForceQuery {
+		path += "?" + r.URL.RawQuery
+	}
+	return "https://" + host + path, true
+}
+
+// hostOf returns the host of a Host header without port and brackets, when it is a name or an address (RFC 3986 §3.2.2);
+// nothing else may come back to the client in a Location.
+func hostOf(header string) (string, bool) {
+	host := header
+	if h, port, err := net.SplitHostPort(header); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil && port != "" {
+			return "", false
+		}
+		host = h
+	} else {
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return host, !strings.Contains(host, "%")
+	}
+	valid := func(r rune) bool {
+		return r == '-' || r == '.' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	}
+	for _, r := range host {
+		if !valid(r) {
+			return "", false
+		}
+	}
+	return host, host != "" && len(host) <= 253
+}

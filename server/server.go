@@ -1,0 +1,201 @@
+// Package server is the static server: one http.Handler chain behind every socket it is given, HTTP/1.1, HTTP/2 over TLS and
+// in clear text, with time limits on all that a client can hold open, and an end that loses no request.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// LevelNotice is for what is always said, whatever the log level: sockets taken, what overrode what.
+const LevelNotice = slog.Level(12)
+
+// LevelTrace is finer than debug.
+const LevelTrace = slog.Level(-8)
+
+// maxHeaderBytes bounds a request's head; nginx takes 32 KiB.
+const maxHeaderBytes = 64 << 10
+
+// Socket is an open socket and what is spoken on it.
+type Socket struct {
+	net.Listener
+	Name     string    // in log lines
+	TLS      bool      // https
+	Redirect *Redirect // answer everything with a redirect to https
+	Bound    bool      // nobody else holds it: what waits in its queue is served before it is closed
+}
+
+// Parts is what a server is made of.
+type Parts struct {
+	Config      Config
+	Content     http.Handler                                         // what is served
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error) // for sockets with TLS
+	Log         *slog.Logger                                         //
+}
+
+// Server serves HTTP on sockets. Make it with New, run it with Serve, end it with Drain.
+type Server struct {
+	config  Config
+	log     *slog.Logger
+	tls     *tls.Config
+	handler http.Handler
+	http    *http.Server
+	ready   queue // connections for net/http
+
+	draining  atomic.Bool
+	accepters []*accepter
+
+	mu          sync.Mutex
+	connections map[*connection]bool
+	lastClosed  time.Time
+	emptied     chan struct{} // gets a value, if there is room, when the last connection was closed
+}
+
+// New builds the handler chain and the TLS configuration once, for all sockets.
+func New(p Parts) *Server {
+	s := &Server{
+		config:      p.Config,
+		log:         p.Log,
+		connections: map[*connection]bool{},
+		lastClosed:  time.Now(),
+		emptied:     make(chan struct{}, 1),
+		ready:       newQueue(),
+	}
+	s.handler = s.chain(p.Content)
+	s.tls = &tls.Config{GetCertificate: p.Certificate, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s.http = &http.Server{
+		Handler:           s.handler,
+		Protocols:         &protocols,
+		ReadHeaderTimeout: time.Duration(p.Config.ClientHeaderTimeout),
+		IdleTimeout:       time.Duration(p.Config.KeepaliveTimeout),
+		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         changed,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connectionKey{}, baseOf(c))
+		},
+		ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+type connectionKey struct{}
+
+// connectionOf returns the connection that a request came on; nil for one that the server asked itself.
+func connectionOf(r *http.Request) *connection {
+	c, _ := r.Context().Value(connectionKey{}).(*connection)
+	return c
+}
+
+// Serve answers clients on the sockets until Drain, or until a socket fails; or, when all sockets are single connections,
+// until those are done.
+func (s *Server) Serve(sockets []Socket) error {
+	for i := range sockets {
+		s.accepters = append(s.accepters, newAccepter(s, &sockets[i]))
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.ready) }()
+	ended := make(chan error, len(s.accepters))
+	for _, a := range s.accepters {
+		go func() { ended <- a.run() }()
+	}
+	for range s.accepters {
+		if err := <-ended; err != nil {
+			s.Close()
+			return err
+		}
+	}
+	if !s.draining.Load() { // single connections: the last one has ended
+		s.Close()
+	}
+	if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Close ends everything at once.
+func (s *Server) Close() {
+	s.draining.Store(true)
+	for _, a := range s.accepters {
+		a.stop()
+	}
+	s.http.Close()
+	for _, c := range s.open() {
+		c.transport.Close() // without TLS's farewell, which may wait for the client
+		c.Close()
+	}
+}
+
+// remember and forget keep the list of open connections.
+func (s *Server) remember(c *connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connections[c] = true
+}
+
+func (s *Server) forget(c *connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if delete(s.connections, c); len(s.connections) == 0 {
+		s.lastClosed = time.Now()
+		select {
+		case s.emptied <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// open returns the open connections.
+func (s *Server) open() []*connection {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*connection, 0, len(s.connections))
+	for c := range s.connections {
+		all = append(all, c)
+	}
+	return all
+}
+
+// queue is the listener that net/http accepts from: connections come to it when they are ready to be read.
+type queue struct {
+	connections chan net.Conn
+	closed      chan struct{}
+	close       func()
+}
+
+func newQueue() queue {
+	closed := make(chan struct{})
+	return queue{make(chan net.Conn), closed, sync.OnceFunc(func() { close(closed) })}
+}
+
+func (q queue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.connections:
+		return c, nil
+	case <-q.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// give hands a connection over, or closes it when nobody takes any more.
+func (q queue) give(c net.Conn) {
+	select {
+	case q.connections <- c:
+	case <-q.closed:
+		c.Close()
+	}
+}
+
+func (q queue) Close() error { q.close(); return nil }
+
+func (q queue) Addr() net.Addr { return &net.TCPAddr{} }

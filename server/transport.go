@@ -1,0 +1,115 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// transport is an accepted connection whose writes must make progress: a client that takes nothing for the send timeout is
+// given up, one that takes little by little is not, however long it lasts. It lies below TLS.
+type transport struct {
+	net.Conn
+	sendTimeout time.Duration
+	deadline    atomic.Int64 // write deadline set from above, in Unix nanoseconds; 0 is none
+}
+
+// SetWriteDeadline is what crypto/tls limits its closing alert by. It holds beside the send timeout.
+func (t *transport) SetWriteDeadline(at time.Time) error {
+	t.deadline.Store(nanoseconds(at))
+	return t.Conn.SetWriteDeadline(at)
+}
+
+func (t *transport) SetDeadline(at time.Time) error {
+	t.deadline.Store(nanoseconds(at))
+	return t.Conn.SetDeadline(at)
+}
+
+func nanoseconds(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixNano()
+}
+
+func (t *transport) Write(b []byte) (n int, err error) {
+	for {
+		t.arm()
+		m, err := t.Conn.Write(b[n:])
+		n += m
+		if n == len(b) || !t.goesOn(int64(m), err) {
+			return n, err
+		}
+	}
+}
+
+// ReadFrom keeps sendfile(2) within reach for files.
+func (t *transport) ReadFrom(r io.Reader) (n int64, err error) {
+	to, ok := bottom(t.Conn).(io.ReaderFrom)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{t}, r)
+	}
+	for {
+		t.arm()
+		m, err := to.ReadFrom(r)
+		n += m
+		if !t.goesOn(m, err) {
+			return n, err
+		}
+	}
+}
+
+// arm gives the next write its time.
+func (t *transport) arm() {
+	by := time.Now().Add(t.sendTimeout)
+	if set := t.deadline.Load(); set != 0 && set < by.UnixNano() {
+		by = time.Unix(0, set)
+	}
+	t.Conn.SetWriteDeadline(by)
+}
+
+// goesOn tells whether a write that took too long has moved something, so that it may have its time again.
+func (t *transport) goesOn(moved int64, err error) bool {
+	if moved == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	set := t.deadline.Load()
+	return set == 0 || time.Now().UnixNano() < set
+}
+
+// readable tells whether bytes, or the peer's end, wait to be read.
+func (t *transport) readable() bool {
+	c, ok := bottom(t.Conn).(syscall.Conn)
+	return ok && readable(c)
+}
+
+// readable asks poll(2) without waiting: a connection has something to read, a listener something to accept.
+func readable(c syscall.Conn) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var n int
+	raw.Control(func(fd uintptr) {
+		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, _ = unix.Poll(polled, 0)
+	})
+	return n > 0
+}
+
+// bottom is the connection that the kernel knows.
+func bottom(c net.Conn) net.Conn {
+	for {
+		wrapper, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = wrapper.NetConn()
+	}
+}
