@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"log/syslog"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+
+	"github.com/rouse-server/rouse/server"
+)
+
+// standardError is where log lines and errors go. Where inetd's socket covered it, that is syslog: a line that nobody
+// reads is as good as silence.
+func standardError(covered bool) io.Writer {
+	if !covered {
+		return os.Stderr
+	}
+	w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "rouse")
+	if err != nil {
+		return io.Discard
+	}
+	return toSyslog{w}
+}
+
+// toSyslog takes lines with <N> in front and sends each with its priority.
+type toSyslog struct{ w *syslog.Writer }
+
+func (t toSyslog) Write(line []byte) (int, error) {
+	text := string(line)
+	priority := "6"
+	if len(text) > 3 && text[0] == '<' && text[2] == '>' {
+		priority, text = text[1:2], text[3:]
+	}
+	send := map[string]func(string) error{"3": t.w.Err, "4": t.w.Warning, "5": t.w.Notice, "6": t.w.Info, "7": t.w.Debug}[priority]
+	return len(line), send(text)
+}
+
+// errorPriority stands before the last line of a program that failed, where the reader understands it.
+func errorPriority() string {
+	if journalReads(os.Stderr) {
+		return "<3>"
+	}
+	return ""
+}
+
+// journalReads tells whether f is the stream to systemd's journal: JOURNAL_STREAM is its device and inode (systemd.exec(5)).
+func journalReads(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+// newLog makes the log. Lines to the journal and to syslog carry their priority and no time, which the reader adds itself.
+func newLog(to io.Writer, format server.LogFormat, level slog.Level) *slog.Logger {
+	f, isFile := to.(*os.File)
+	terminal := isFile && term.IsTerminal(int(f.Fd()))
+	_, isSyslog := to.(toSyslog)
+	prioritized := isSyslog || isFile && journalReads(f)
+	colours := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	build := func(w io.Writer) slog.Handler { return formatted(w, format, level, colours, prioritized, terminal) }
+	if prioritized {
+		return slog.New(newPriorities(to, build))
+	}
+	return slog.New(build(to))
+}
+
+func formatted(w io.Writer, format server.LogFormat, level slog.Level, colours, prioritized, terminal bool) slog.Handler {
+	replace := func(groups []string, a slog.Attr) slog.Attr {
+		switch {
+		case len(groups) > 0:
+		case a.Key == slog.TimeKey && prioritized:
+			return slog.Attr{}
+		case a.Key == slog.LevelKey:
+			return levelName(a, format, prioritized)
+		}
+		return a
+	}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: replace}
+	switch format {
+	case "json":
+		return slog.NewJSONHandler(w, options)
+	case "logfmt":
+		return slog.NewTextHandler(w, options)
+	}
+	layout := "2006-01-02T15:04:05.000Z07:00"
+	if terminal {
+		layout = "15:04:05"
+	}
+	return tint.NewHandler(w, &tint.Options{Level: level, NoColor: !colours, TimeFormat: layout, ReplaceAttr: replace})
+}
+
+// levelName writes the levels that slog does not know. In human lines with a priority the level is said already.
+func levelName(a slog.Attr, format server.LogFormat, prioritized bool) slog.Attr {
+	level, ok := a.Value.Any().(slog.Level)
+	human := format == "auto" || format == "human"
+	switch {
+	case !ok:
+	case human && (prioritized || level == server.LevelNotice):
+		return slog.Attr{}
+	case level == server.LevelNotice:
+		return slog.String(slog.LevelKey, "NOTICE")
+	case level == server.LevelTrace:
+		return slog.String(slog.LevelKey, "TRACE")
+	}
+	return a
+}
+
+// priorities puts <N>, the level as a syslog priority, before every line (sd-daemon(3)).
+type priorities struct {
+	to    io.Writer
+	mu    *sync.Mutex
+	line  *bytes.Buffer
+	inner slog.Handler // writes to line
+}
+
+func newPriorities(to io.Writer, build func(io.Writer) slog.Handler) *priorities {
+	line := &bytes.Buffer{}
+	return &priorities{to, &sync.Mutex{}, line, build(line)}
+}
+
+func (p *priorities) Enabled(ctx context.Context, l slog.Level) bool { return p.inner.Enabled(ctx, l) }
+
+func (p *priorities) Handle(ctx context.Context, r slog.Record) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line.Reset()
+	p.line.WriteString("<" + strconv.Itoa(priority(r.Level)) + ">")
+	if err := p.inner.Handle(ctx, r); err != nil {
+		return err
+	}
+	_, err := p.to.Write(append(bytes.ReplaceAll(bytes.TrimSuffix(p.line.Bytes(), []byte("\n")), []byte("\n"), []byte(" ")), '\n'))
+	return err
+}
+
+func (p *priorities) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &priorities{p.to, p.mu, p.line, p.inner.WithAttrs(attrs)}
+}
+
+func (p *priorities) WithGroup(name string) slog.Handler {
+	return &priorities{p.to, p.mu, p.line, p.inner.WithGroup(name)}
+}
+
+// priority is the level in the numbers of syslog(3).
+func priority(l slog.Level) int {
+	switch {
+	case l >= server.LevelNotice:
+		return 5
+	case l >= slog.LevelError:
+		return 3
+	case l >= slog.LevelWarn:
+		return 4
+	case l >= slog.LevelInfo:
+		return 6
+	}
+	return 7
+}
+
+// notice says what is always said.
+func notice(log *slog.Logger, text string, attributes ...any) {
+	log.Log(context.Background(), server.LevelNotice, strings.ReplaceAll(text, "\n", " "), attributes...)
+}

@@ -1,0 +1,96 @@
+// Command rouse puts servers behind sockets that somebody else opened: systemd, launchd, inetd, any supervisor.
+//
+//	rouse [DIR]       serve a folder for development, over HTTPS on localhost
+//	rouse serve       serve a folder on inherited sockets
+//	rouse sockets     show which sockets were inherited, and what serve would do with them
+//	rouse version     print the version
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rouse-server/rouse/activation"
+)
+
+// Exit codes. A manager need not restart into what only a change of configuration mends.
+const (
+	exitOK     = 0
+	exitFailed = 1  // everything else: a port in use, input and output
+	exitUsage  = 2  // the command line alone is wrong
+	exitConfig = 78 // EX_CONFIG of sysexits(3): a change of configuration mends it, whatever its source
+)
+
+// failure is an error with the exit code that it ends the program with.
+type failure struct {
+	code int
+	error
+}
+
+func (f failure) Unwrap() error { return f.error }
+
+func usage(format string, a ...any) error  { return failure{exitUsage, fmt.Errorf(format, a...)} }
+func config(format string, a ...any) error { return failure{exitConfig, fmt.Errorf(format, a...)} }
+
+// console is what the program was started with, and where its output goes.
+type console struct {
+	args   []string
+	env    []string
+	stdout io.Writer
+	stderr io.Writer
+}
+
+func main() {
+	stderr := standardError(activation.CoverErrors(wantsInetd(os.Args[1:], os.Getenv("SERVER_LISTEN"))))
+	os.Exit(run(console{os.Args[1:], os.Environ(), os.Stdout, stderr}))
+}
+
+// wantsInetd tells whether an address inetd: was given, before options are read: their errors are lines already.
+func wantsInetd(args []string, variable string) bool {
+	return strings.Contains(variable, "inetd:") || slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, "inetd:") })
+}
+
+func run(c console) int {
+	err := dispatch(c)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(c.stderr, "%srouse: %s\n", errorPriority(), strings.ReplaceAll(err.Error(), "\n", " "))
+	activation.Manager{}.Failed(err.Error())
+	if f, ok := errors.AsType[failure](err); ok {
+		return f.code
+	}
+	return exitFailed
+}
+
+// command is a subcommand; its first argument is its name.
+type command func(console) error
+
+func commands() map[string]command {
+	return map[string]command{"serve": serve, "sockets": sockets, "version": version, "help": help}
+}
+
+func dispatch(c console) error {
+	if len(c.args) == 0 || strings.HasPrefix(c.args[0], "-") {
+		switch {
+		case slices.Contains(c.args, "-V"), slices.Contains(c.args, "--version"):
+			return version(c)
+		case len(c.args) == 1 && (c.args[0] == "-h" || c.args[0] == "--help"):
+			return help(c)
+		}
+		return serve(c)
+	}
+	if run, ok := commands()[c.args[0]]; ok {
+		c.args = c.args[1:]
+		return run(c)
+	}
+	if info, err := os.Stat(c.args[0]); err != nil || !info.IsDir() {
+		names := []string{"serve", "sockets", "version", "help"}
+		return usage("%q is neither a folder nor a command%s; commands are %s", c.args[0], suggestion(c.args[0], names), strings.Join(names, ", "))
+	}
+	return serve(c) // rouse DIR
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/server"
+	"github.com/rouse-server/rouse/server/certificate"
+	"github.com/rouse-server/rouse/server/files"
+	"github.com/rouse-server/rouse/server/welcome"
+)
+
+// serve is `rouse serve`, and `rouse` with a folder or nothing.
+func serve(c console) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
+	opener := activation.NewOpener() // before anything else could see LISTEN_FDS
+	s, notices, err := loadServe(c)
+	if errors.Is(err, pflag.ErrHelp) {
+		return help(c)
+	} else if err != nil {
+		return err
+	}
+	opened, err := s.open(opener)
+	if errors.Is(err, activation.ErrGone) {
+		return nil // inetd's client left before we looked; there is nobody to serve or to tell
+	} else if err != nil {
+		return err
+	}
+	defer activation.Close(opened.sockets)
+	if opened.bare && s.given["log-level"] == "" {
+		s.LogLevel = "info"
+	}
+	log := newLog(c.stderr, s.LogFormat, s.LogLevel.Level())
+	for _, text := range append(notices, opened.notices...) {
+		notice(log, text)
+	}
+	site, err := s.newSite(opened, log)
+	if err != nil {
+		return err
+	}
+	site.announce()
+	return site.live(signals)
+}
+
+// loadServe reads the options and the folder that may stand behind them.
+func loadServe(c console) (*settings, []string, error) {
+	s, rest, notices, err := load(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case len(rest) > 1:
+		return nil, nil, usage("one folder can be served, not %d: %s", len(rest), strings.Join(rest, " "))
+	case len(rest) == 1 && strings.HasPrefix(s.given["root"], "-"):
+		return nil, nil, usage("the folder is given twice: as --root %s and as %s", s.Root, rest[0])
+	case len(rest) == 1:
+		s.Root, s.given["root"] = rest[0], rest[0]
+	}
+	return s, notices, nil
+}
+
+// site is everything that is served, and what it is served with.
+type site struct {
+	settings    *settings
+	log         *slog.Logger
+	opened      opened
+	sockets     []served
+	certificate credential
+	content     http.Handler
+	showing     string // what is served, for people
+	server      *server.Server
+	idle        time.Duration // exit after so long without a connection; 0: never
+}
+
+// newSite decides what every socket is for and prepares it. Nothing is accepted yet.
+func (s *settings) newSite(o opened, log *slog.Logger) (*site, error) {
+	site := &site{settings: s, log: log, opened: o}
+	var err error
+	if site.sockets, err = s.assign(o.sockets); err != nil {
+		return nil, err
+	}
+	if site.certificate, err = s.certificateFor(site.sockets); err != nil {
+		return nil, err
+	}
+	if err := site.openContent(); err != nil {
+		return nil, err
+	}
+	parts := server.Parts{Config: s.Config, Content: site.content, Log: log}
+	if store := site.certificate.store; store != nil {
+		parts.Certificate = store.Get
+	}
+	site.server = server.New(parts)
+	site.idle = site.idleSpan()
+	return site, nil
+}
+
+// openContent opens the root, or takes the welcome site where bare mode finds no folder.
+func (s *site) openContent() error {
+	root := s.settings.Root
+	if _, err := os.Stat(root); s.opened.bare && s.settings.given["root"] == "" && errors.Is(err, os.ErrNotExist) {
+		s.content, s.showing = welcome.Handler(s.welcomePage()), "the welcome page (there is no folder ./public here)"
+		return nil
+	}
+	info, err := os.Stat(root)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return config("root %s: there is no such folder: make it, or name another with --root or SERVER_ROOT", root)
+	case err != nil:
+		return config("root %s: %w", root, bare(err))
+	case !info.IsDir():
+		return config("root %s: not a folder, and only folders can be served", root)
+	}
+	opened, err := os.OpenRoot(root)
+	if err != nil {
+		return config("root %s: %w", root, bare(err))
+	}
+	s.content = files.New(opened, files.Options{IndexFiles: s.settings.IndexFiles, Log: s.log})
+	if s.showing, err = filepath.Abs(root); err != nil {
+		s.showing = root
+	}
+	return nil
+}
+
+// bare is the cause without the path, which the message names already.
+func bare(err error) error {
+	if wrapped, ok := errors.AsType[*os.PathError](err); ok {
+		return wrapped.Err
+	}
+	return err
+}
+
+func (s *site) welcomePage() welcome.Page {
+	page := welcome.Page{Version: versionNumber(), Certificate: s.certificate.describe()}
+	page.Folder, _ = os.Getwd()
+	for _, socket := range s.sockets {
+		page.Sockets = append(page.Sockets, welcome.Socket{Name: socket.Socket.Name, Address: socket.Info.Local, Role: socket.role, Source: "bound by Rouse"})
+		page.URLs = appendNew(page.URLs, socket.url(true)+"/")
+	}
+	return page
+}
+
+// announce says what is served, where, and with which certificate.
+func (s *site) announce() {
+	if len(s.sockets) == 1 && s.sockets[0].Kind == activation.Connection {
+		return // one process for each connection: the request's own line is enough
+	}
+	notice(s.log, "serving "+s.showing)
+	var urls []string
+	for _, socket := range s.sockets {
+		line := socket.url(s.opened.bare)
+		if !s.opened.bare {
+			line += " from " + socket.Socket.String()
+		}
+		if socket.redirect {
+			line += ", redirecting to https"
+		}
+		urls = appendNew(urls, line)
+	}
+	for _, line := range urls {
+		notice(s.log, "  "+line)
+	}
+	if s.certificate.store != nil {
+		notice(s.log, s.certificate.describe())
+		for _, warning := range s.certificate.store.Warnings(time.Now()) {
+			s.log.Warn(warning)
+		}
+		if err := s.certificate.notKept; err != nil {
+			notice(s.log, err.Error())
+		}
+	}
+}
+
+func appendNew(words []string, word string) []string {
+	for _, w := range words {
+		if w == word {
+			return words
+		}
+	}
+	return append(words, word)
+}
+
+// credential is the certificate in use and where it came from.
+type credential struct {
+	store   *certificate.Store
+	origin  string // development, credentials or files
+	path    string
+	notKept error
+}
+
+func (c credential) describe() string {
+	if c.store == nil {
+		return ""
+	}
+	leaf := c.store.Leaf()
+	kind := "certificate " + c.path
+	if c.origin == "development" {
+		kind = "development certificate"
+	}
+	return fmt.Sprintf("%s, SHA-256 %s, until %s", kind, certificate.Fingerprint(leaf), leaf.NotAfter.Format(time.DateOnly))
+}
