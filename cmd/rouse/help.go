@@ -50,11 +50,11 @@ func help(c console) error {
 		if o.arg != "" {
 			name += " " + o.arg
 		}
-		line := fmt.Sprintf("  %-37s %s", name, o.help)
+		line := fmt.Sprintf("  %-39s %s", name, o.help)
 		if shown := shownDefault(o); shown != "" {
 			line += " (" + shown + ")"
 		}
-		b.WriteString(wrap(line, 40, 120) + "\n")
+		b.WriteString(wrap(line, 42, 120) + "\n")
 	}
 	b.WriteString(helpTail)
 	_, err := c.stdout.Write([]byte(b.String()))

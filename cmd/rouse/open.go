@@ -169,6 +169,8 @@ func (s *settings) bindHostPort(o *activation.Opener) (sockets []activation.Sock
 	role, host := "http", s.Host
 	if s.tlsOn() {
 		role = "https"
+	} else if s.HTTPSRedirect {
+		return nil, nil, config("%s needs TLS: add --tls with --tls-cert and --tls-key", s.given["https-redirect"])
 	}
 	port := strconv.Itoa(int(s.Port))
 	sockets, err = bind(o, role, host, port)
@@ -180,7 +182,7 @@ func (s *settings) bindHostPort(o *activation.Opener) (sockets []activation.Sock
 		notices = append(notices, fmt.Sprintf("this user may not bind port %s, so port %s is used: say --port to choose, or let systemd or launchd open the socket", port, bareHTTP))
 		sockets, err = bind(o, role, host, bareHTTP)
 	}
-	if err != nil || role == "http" || !s.HTTPSRedirect {
+	if err != nil || !s.HTTPSRedirect {
 		return sockets, notices, err
 	}
 	from, err := bind(o, "http", host, strconv.Itoa(int(s.HTTPSRedirectFromPort)))

@@ -53,26 +53,21 @@ func (s *settings) roleOf(socket activation.Socket) (string, error) {
 	return cmp.Or(role, "http"), nil
 }
 
-// assign gives every socket its role.
+// assign gives every socket its role. Where an https socket stands beside them, http ones redirect to it, if that is wanted:
+// of the shipped units each socket can be enabled alone.
 func (s *settings) assign(sockets []activation.Socket) ([]served, error) {
 	var all []served
-	secure := false
 	for _, socket := range sockets {
 		role, err := s.roleOf(socket)
 		if err != nil {
 			return nil, err
 		}
-		secure = secure || role == "https"
 		all = append(all, served{Socket: socket, role: role})
 	}
-	if !s.HTTPSRedirect {
-		return all, nil
-	}
-	if !secure {
-		return nil, config("%s needs a socket that speaks https: give a certificate, or a socket with the role https", s.given["https-redirect"])
-	}
-	for i := range all {
-		all[i].redirect = all[i].role == "http"
+	if s.HTTPSRedirect && slices.ContainsFunc(all, func(one served) bool { return one.role == "https" }) {
+		for i := range all {
+			all[i].redirect = all[i].role == "http"
+		}
 	}
 	return all, nil
 }
@@ -129,14 +124,15 @@ func (s *settings) tlsOn() bool {
 	return s.Http2 || s.TLSCert != "" || s.TLSKey != "" || credentialFile("tls.crt") != ""
 }
 
-// credentialFile is the path of a credential that systemd loaded (LoadCredential= of systemd.exec(5)), if there is one.
+// credentialFile is the path of a credential that systemd loaded (LoadCredential= of systemd.exec(5)), if there is one. A
+// blank one counts as none: the shipped unit sets it where the file is missing (SetCredential=).
 func credentialFile(name string) string {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
 		return ""
 	}
 	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
+	if info, err := os.Stat(path); err != nil || info.Size() <= 1 {
 		return ""
 	}
 	return path

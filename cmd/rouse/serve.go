@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -171,6 +172,9 @@ func (s *site) announce() {
 	for _, line := range urls {
 		notice(s.log, "  "+line)
 	}
+	if s.settings.HTTPSRedirect && !slices.ContainsFunc(s.sockets, func(one served) bool { return one.redirect }) {
+		notice(s.log, s.settings.given["https-redirect"]+" does nothing here: it needs a socket with the role http beside one with the role https")
+	}
 	if s.certificate.store != nil {
 		notice(s.log, s.certificate.describe())
 		for _, warning := range s.certificate.store.Warnings(time.Now()) {
@@ -183,10 +187,8 @@ func (s *site) announce() {
 }
 
 func appendNew(words []string, word string) []string {
-	for _, w := range words {
-		if w == word {
-			return words
-		}
+	if slices.Contains(words, word) {
+		return words
 	}
 	return append(words, word)
 }
