@@ -166,7 +166,8 @@ func (o *Opener) Discover(fd *uint) (sockets []Socket, notices []string, err err
 // Left returns the passed sockets that no address took: clients that connect to them wait for nobody.
 func (o *Opener) Left() []Descriptor {
 	var left []Descriptor
-	for _, d := range o.listenFDs.descriptors {
+	mine, _, _ := o.listenFDs.mine()
+	for _, d := range mine {
 		if !o.taken[d.Number] {
 			left = append(left, d)
 		}

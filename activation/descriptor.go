@@ -84,7 +84,8 @@ func Inspect(d Descriptor) (Socket, error) {
 	case info.State == platform.Connected:
 		s.Kind = Connection
 	}
-	s.Wait = d.Source == "inetd:" && s.Kind == Listener
+	// inetd passes its socket as standard output too, which tells it from a supervisor that passes one by --fd 0.
+	s.Wait = s.Kind == Listener && (d.Source == "inetd:" || d.Number == 0 && platform.SameFile(0, 1))
 	return s, nil
 }
 

@@ -22,7 +22,7 @@ const (
 func (s *Server) Drain(timeout time.Duration, hurry bool) (cut int) {
 	begun := time.Now()
 	s.draining.Store(true)
-	for _, a := range s.accepters {
+	for _, a := range s.loops() {
 		a.stop()
 	}
 	for _, c := range s.open() {

@@ -46,14 +46,14 @@ func (s *Server) Open() int {
 // Pause stops taking connections from the sockets. When it has returned, every connection that was taken is counted by Open,
 // and all others wait in the kernel's queue.
 func (s *Server) Pause() {
-	for _, a := range s.accepters {
+	for _, a := range s.loops() {
 		a.pause()
 	}
 }
 
 // Resume takes connections again.
 func (s *Server) Resume() {
-	for _, a := range s.accepters {
+	for _, a := range s.loops() {
 		a.resume()
 	}
 }
@@ -61,7 +61,7 @@ func (s *Server) Resume() {
 // Alive returns nil when every accept loop has come round and the handler chain has answered a request, before the context
 // ends: what the manager's watchdog is told.
 func (s *Server) Alive(ctx context.Context) error {
-	for _, a := range s.accepters {
+	for _, a := range s.loops() {
 		before := a.turns.Load()
 		if a.isParked() || !a.interrupt() {
 			continue

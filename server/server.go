@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,10 +50,10 @@ type Server struct {
 	http    *http.Server
 	ready   queue // connections for net/http
 
-	draining  atomic.Bool
-	accepters []*accepter
+	draining atomic.Bool
 
 	mu          sync.Mutex
+	accepters   []*accepter
 	connections map[*connection]bool
 	lastClosed  time.Time
 	emptied     chan struct{} // gets a value, if there is room, when the last connection was closed
@@ -99,16 +100,14 @@ func connectionOf(r *http.Request) *connection {
 // Serve answers clients on the sockets until Drain, or until a socket fails; or, when all sockets are single connections,
 // until those are done.
 func (s *Server) Serve(sockets []Socket) error {
-	for i := range sockets {
-		s.accepters = append(s.accepters, newAccepter(s, &sockets[i]))
-	}
+	loops := s.begin(sockets)
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(s.ready) }()
-	ended := make(chan error, len(s.accepters))
-	for _, a := range s.accepters {
+	ended := make(chan error, len(loops))
+	for _, a := range loops {
 		go func() { ended <- a.run() }()
 	}
-	for range s.accepters {
+	for range loops {
 		if err := <-ended; err != nil {
 			s.Close()
 			return err
@@ -123,10 +122,32 @@ func (s *Server) Serve(sockets []Socket) error {
 	return nil
 }
 
+// begin makes the accept loops. A server that was told to end before it began ends at once.
+func (s *Server) begin(sockets []Socket) []*accepter {
+	s.mu.Lock()
+	for i := range sockets {
+		s.accepters = append(s.accepters, newAccepter(s, &sockets[i]))
+	}
+	s.mu.Unlock()
+	loops := s.loops()
+	if s.draining.Load() {
+		for _, a := range loops {
+			a.stop()
+		}
+	}
+	return loops
+}
+
+func (s *Server) loops() []*accepter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.accepters)
+}
+
 // Close ends everything at once.
 func (s *Server) Close() {
 	s.draining.Store(true)
-	for _, a := range s.accepters {
+	for _, a := range s.loops() {
 		a.stop()
 	}
 	s.http.Close()

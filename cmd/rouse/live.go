@@ -155,7 +155,7 @@ func (s *site) reload(manager activation.Manager) {
 		case err != nil:
 			s.log.Error("the certificate was not loaded again, the old one is kept", "err", err)
 		case !changed && s.certificate.origin == "credentials":
-			notice(s.log, "reloaded; the certificate is the same: systemd before version 260 hands out new credentials only at a restart")
+			notice(s.log, "reloaded; the certificate is the same: systemd hands out new credentials at a restart, and at a reload only since version 260 with RefreshOnReload=credentials")
 		default:
 			notice(s.log, "reloaded; "+s.certificate.describe())
 		}

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/rouse-server/rouse/activation"
 )
 
@@ -56,6 +58,9 @@ func wantsInetd(args []string, variable string) bool {
 
 func run(c console) int {
 	err := dispatch(c)
+	if errors.Is(err, pflag.ErrHelp) {
+		err = help(c)
+	}
 	if err == nil {
 		return exitOK
 	}

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"github.com/rouse-server/rouse/activation"
 	"github.com/rouse-server/rouse/server"
 	"github.com/rouse-server/rouse/server/certificate"
@@ -28,9 +26,7 @@ func serve(c console) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
 	opener := activation.NewOpener() // before anything else could see LISTEN_FDS
 	s, notices, err := loadServe(c)
-	if errors.Is(err, pflag.ErrHelp) {
-		return help(c)
-	} else if err != nil {
+	if err != nil {
 		return err
 	}
 	opened, err := s.open(opener)
@@ -172,8 +168,8 @@ func (s *site) announce() {
 	for _, line := range urls {
 		notice(s.log, "  "+line)
 	}
-	if s.settings.HTTPSRedirect && !slices.ContainsFunc(s.sockets, func(one served) bool { return one.redirect }) {
-		notice(s.log, s.settings.given["https-redirect"]+" does nothing here: it needs a socket with the role http beside one with the role https")
+	if s.settings.HTTPSRedirect && !slices.ContainsFunc(s.sockets, func(one served) bool { return one.role == "https" }) {
+		notice(s.log, s.settings.given["https-redirect"]+" does nothing here: no socket speaks https, so the site is served in clear")
 	}
 	if s.certificate.store != nil {
 		notice(s.log, s.certificate.describe())
