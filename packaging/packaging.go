@@ -1,0 +1,23 @@
+// Package packaging holds the files that packages ship and that `rouse install` writes, so that both have the same bytes.
+package packaging
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed systemd launchd
+var files embed.FS
+
+// Files returns the files by the service manager that reads them. Each explains its options in comments, and listens
+// on loopback until somebody changes it.
+//
+//	systemd/rouse.socket                               port 8443, starts rouse.service (systemd.socket(5))
+//	systemd/rouse-http.socket                          port 8080, likewise
+//	systemd/rouse.service                              runs /usr/bin/rouse serve (systemd.service(5), systemd.exec(5))
+//	systemd/rouse.env                                  its options, installed as /etc/rouse/rouse.env
+//	launchd/agent/io.github.rouse-server.rouse.plist   for one user, in ~/Library/LaunchAgents (launchd.plist(5))
+//	launchd/daemon/io.github.rouse-server.rouse.plist  for the whole Mac, in /Library/LaunchDaemons
+//
+// The plists name /usr/local/bin/rouse; agent and daemon share the label, as they live in different launchd domains.
+func Files() fs.FS { return files }

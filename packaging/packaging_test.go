@@ -1,0 +1,39 @@
+package packaging
+
+import (
+	"io/fs"
+	"slices"
+	"testing"
+)
+
+// What is embedded gets installed, so nothing may slip in or go missing.
+func TestFiles(t *testing.T) {
+	want := []string{
+		"launchd/agent/io.github.rouse-server.rouse.plist",
+		"launchd/daemon/io.github.rouse-server.rouse.plist",
+		"systemd/rouse-http.socket",
+		"systemd/rouse.env",
+		"systemd/rouse.service",
+		"systemd/rouse.socket",
+	}
+	var got []string
+	err := fs.WalkDir(Files(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			got = append(got, name)
+		}
+		return err
+	})
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+}
+
+// read returns one of the files.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := fs.ReadFile(Files(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
