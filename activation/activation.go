@@ -122,6 +122,14 @@ func (o *Opener) inherited(a Address) ([]Descriptor, error) {
 	}
 }
 
+// Named returns the inherited descriptors that an address names, without touching them; none for one that is bound.
+func (o *Opener) Named(a Address) ([]Descriptor, error) {
+	if a.Source == "tcp" || a.Source == "unix" {
+		return nil, nil
+	}
+	return o.inherited(a)
+}
+
 // Found tells what Discover looked at.
 type Found struct {
 	Descriptors []Descriptor

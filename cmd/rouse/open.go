@@ -100,6 +100,16 @@ func (s *settings) checkSocketOptions() (notices []string, err error) {
 
 // openListed opens the addresses of --listen or SERVER_LISTEN.
 func (s *settings) openListed(o *activation.Opener) ([]activation.Socket, error) {
+	addresses, err := s.listed()
+	if err != nil {
+		return nil, err
+	}
+	sockets, err := o.Open(addresses)
+	return sockets, socketFailure(err)
+}
+
+// listed reads the addresses of --listen or SERVER_LISTEN.
+func (s *settings) listed() ([]activation.Address, error) {
 	wrong := config
 	if strings.HasPrefix(s.given["listen"], "-") {
 		wrong = usage
@@ -118,8 +128,7 @@ func (s *settings) openListed(o *activation.Opener) ([]activation.Socket, error)
 	if len(addresses) == 0 {
 		return nil, wrong("%s names no address", s.given["listen"])
 	}
-	sockets, err := o.Open(addresses)
-	return sockets, socketFailure(err)
+	return addresses, nil
 }
 
 // socketFailure gives an error about a socket its exit code.

@@ -33,15 +33,11 @@ func sockets(c console) error {
 	if err != nil {
 		return err
 	}
-	found, err := opener.Find(s.fd())
+	rows, more, err := s.inherited(opener)
 	if err != nil {
-		return failure{exitConfig, err}
+		return err
 	}
-	rows := []row{}
-	for _, d := range found.Descriptors {
-		rows = append(rows, s.describe(d))
-	}
-	notices = append(notices, found.Notices...)
+	notices = append(notices, more...)
 	if asJSON {
 		encoder := json.NewEncoder(c.stdout)
 		encoder.SetIndent("", "  ")
@@ -62,6 +58,43 @@ func sockets(c console) error {
 	return table.Flush()
 }
 
+// inherited describes what was passed: with --listen, first what its addresses name, then what they leave.
+func (s *settings) inherited(opener *activation.Opener) (rows []row, notices []string, err error) {
+	rows = []row{}
+	named := map[int]bool{}
+	if s.given["listen"] != "" {
+		addresses, err := s.listed()
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, a := range addresses {
+			descriptors, err := opener.Named(a)
+			if err != nil {
+				return nil, nil, failure{exitConfig, err}
+			}
+			for _, d := range descriptors {
+				named[d.Number] = true
+				rows = append(rows, s.describe(d, a.Role))
+			}
+		}
+	}
+	found, err := opener.Find(s.fd())
+	if err != nil {
+		return nil, nil, failure{exitConfig, err}
+	}
+	for _, d := range found.Descriptors {
+		if named[d.Number] {
+			continue
+		}
+		r := s.describe(d, "")
+		if s.given["listen"] != "" {
+			r.Serve = "leave it: no address of " + s.given["listen"] + " takes it"
+		}
+		rows = append(rows, r)
+	}
+	return rows, found.Notices, nil
+}
+
 func dash(s string) string {
 	if s == "" {
 		return "-"
@@ -70,8 +103,9 @@ func dash(s string) string {
 }
 
 // describe inspects one descriptor and decides about it as serve does.
-func (s *settings) describe(d activation.Descriptor) row {
+func (s *settings) describe(d activation.Descriptor, role string) row {
 	socket, err := activation.Inspect(d)
+	socket.Role = role
 	info := socket.Info
 	r := row{Number: d.Number, Name: d.Name, Source: d.Source, Family: string(info.Family), Type: info.Type, Protocol: info.Protocol, Address: info.Local, Peer: info.Remote, State: string(info.State)}
 	if err != nil {
