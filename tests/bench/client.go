@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// A reply is when the first byte of a complete and right body arrived, on the monotonic clock, or what went wrong.
+type reply struct {
+	firstByte time.Duration
+	err       error
+}
+
+// ask connects to a socket, which may have no server yet, sends a request for path and delivers the reply. It gives up
+// when ctx is done or patience is over. When it returns, the connection waits in the socket's queue, and with plain
+// HTTP the request with it.
+func ask(ctx context.Context, s socket, path string, want []byte) (<-chan reply, error) {
+	dialer := net.Dialer{Timeout: patience}
+	conn, err := dialer.DialContext(ctx, "tcp", s.address())
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", s.address(), err)
+	}
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path)
+	if s.role == "http" {
+		if _, err := io.WriteString(conn, request); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	result := make(chan reply, 1)
+	go func() {
+		defer conn.Close()
+		defer context.AfterFunc(ctx, func() { conn.Close() })()
+		if s.role == "http" {
+			result <- receive(conn, want)
+			return
+		}
+		secure := tls.Client(conn, clientTLS())
+		if _, err := io.WriteString(secure, request); err != nil { // the handshake comes first
+			result <- reply{err: err}
+			return
+		}
+		result <- receive(secure, want)
+	}()
+	return result, nil
+}
+
+// clientTLS wants the same cryptography of every server as openssl.cnf does.
+func clientTLS() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		CurvePreferences:   []tls.CurveID{tls.X25519},
+		InsecureSkipVerify: true, // bench made the certificate; checking it would be measured too
+	}
+}
+
+// receive reads one reply; anything but status 200 with the body want is an error.
+func receive(conn io.Reader, want []byte) reply {
+	got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return reply{err: fmt.Errorf("reading the reply: %w", err)}
+	}
+	defer got.Body.Close()
+	body := make([]byte, 1, len(want)+1)
+	if _, err := io.ReadFull(got.Body, body); err != nil {
+		return reply{err: fmt.Errorf("status %s, reading the body: %w", got.Status, err)}
+	}
+	first := monotonic()
+	rest, err := io.ReadAll(got.Body)
+	switch {
+	case err != nil:
+		return reply{err: fmt.Errorf("status %s, reading the body: %w", got.Status, err)}
+	case got.StatusCode != http.StatusOK:
+		return reply{err: fmt.Errorf("status %s", got.Status)}
+	case !bytes.Equal(append(body, rest...), want):
+		return reply{err: errors.New("the body is not the file's content")}
+	}
+	return reply{firstByte: first}
+}

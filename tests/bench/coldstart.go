@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+// measureColdStarts starts every contestant anew in each round, on a listener that stays and already has a client.
+func (b *bench) measureColdStarts(ctx context.Context, workloads []workload, rounds int, out io.Writer) ([]row, error) {
+	var rows []row
+	for _, w := range workloads {
+		fmt.Fprintf(b.notes, "measuring %s: servers %d, rounds %d\n", w.name, len(b.contestants), rounds)
+		r, err := b.coldRow(ctx, w, rounds)
+		if err != nil {
+			return rows, err
+		}
+		printRow(out, r, "measured by bench")
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+func (b *bench) coldRow(ctx context.Context, w workload, rounds int) (row, error) {
+	r := newRow(w, b.contestants)
+	var sockets []socket
+	defer func() {
+		for _, s := range sockets {
+			s.file.Close()
+		}
+	}()
+	for range b.contestants {
+		s, err := listen(ctx, w.role)
+		if err != nil {
+			return r, err
+		}
+		sockets = append(sockets, s)
+	}
+	for i, p := range b.contestants { // brings programs and libraries into the page cache
+		b.coldOnce(ctx, p, sockets[i], w)
+	}
+	err := r.interleave(ctx, rounds, func(i int) sample {
+		return b.coldOnce(ctx, b.contestants[i], sockets[i], w)
+	})
+	return r, err
+}
+
+// coldOnce is one cold start: the client is in the socket's queue before the program is executed.
+func (b *bench) coldOnce(ctx context.Context, p peer, at socket, w workload) sample {
+	ctx, cancel := context.WithCancel(ctx) // a client that was not answered must not meet the next server
+	defer cancel()
+	replies, err := ask(ctx, at, w.path, b.site.pages[w.path])
+	if err != nil {
+		return sample{fault: err.Error()}
+	}
+	s, err := b.start(p, []socket{at})
+	if err != nil {
+		return sample{fault: err.Error()}
+	}
+	defer s.stop()
+	got := s.await(replies)
+	if got.err != nil {
+		return sample{fault: got.err.Error() + s.lastWords()}
+	}
+	return sample{cost: got.firstByte - s.launched}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const (
+	// launchCommand is how bench starts itself to become a server.
+	launchCommand = "launch"
+	// patience is how long a server may take to start, and to give one reply.
+	patience = 10 * time.Second
+)
+
+// A server is a running peer with everything it started.
+type server struct {
+	peer     peer
+	sockets  []socket
+	launched time.Duration // when its program was executed, on the monotonic clock
+	cmd      *exec.Cmd
+	log      string        // path of what it printed
+	ended    chan struct{} // closed when its first process has ended
+}
+
+// start launches a peer on sockets and returns once its program is being executed; end it with stop.
+func (b *bench) start(p peer, sockets []socket) (*server, error) {
+	dir, err := os.MkdirTemp(b.dir, "server-")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for %s: %w", p.name, err)
+	}
+	what, err := p.invoke(b.site, sockets, len(b.cpus.server), dir)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{peer: p, sockets: sockets, log: filepath.Join(dir, "output"), ended: make(chan struct{})}
+	args := append([]string{launchCommand, formatProcessors(b.cpus.server), strconv.Itoa(len(sockets))}, what.args...)
+	s.cmd = exec.Command(self, args...)
+	s.cmd.Dir = dir
+	// Nothing of the caller's environment reaches a server: neither tuning nor a manager's sockets.
+	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, what.env...)
+	s.cmd.SysProcAttr = ownSession()
+	for _, socket := range sockets {
+		s.cmd.ExtraFiles = append(s.cmd.ExtraFiles, socket.file)
+	}
+	if err := s.execute(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w%s", p.name, err, s.lastWords())
+	}
+	return s, nil
+}
+
+// execute starts the process and waits for the time at which the program took its place.
+func (s *server) execute() error {
+	log, err := os.Create(s.log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	stamp, writer, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer stamp.Close()
+	s.cmd.ExtraFiles = append(s.cmd.ExtraFiles, writer)
+	err = s.cmd.Start()
+	writer.Close()
+	if err != nil {
+		return err
+	}
+	go func() {
+		_ = s.cmd.Wait() // how it ended is in its log; that it ended is the fault
+		close(s.ended)
+	}()
+	var launched [8]byte
+	if err = stamp.SetReadDeadline(time.Now().Add(patience)); err == nil {
+		_, err = io.ReadFull(stamp, launched[:])
+	}
+	if err != nil {
+		s.stop()
+		return fmt.Errorf("it was not executed: %w", err)
+	}
+	s.launched = time.Duration(binary.NativeEndian.Uint64(launched[:]))
+	return nil
+}
+
+// stop ends every process of the server at once and returns when all are gone. The sockets stay open.
+func (s *server) stop() {
+	tree, err := processTree(s.cmd.Process.Pid)
+	// The group first: its members cannot start others that the list lacks.
+	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL) // ESRCH: it has ended already
+	if err == nil {
+		for _, p := range tree {
+			if !p.zombie && p.pid != s.cmd.Process.Pid {
+				_ = syscall.Kill(p.pid, syscall.SIGKILL)
+			}
+		}
+	}
+	<-s.ended
+	// Workers became children of bench when their parent ended (prepareProcess).
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(-s.cmd.Process.Pid, &status, 0, nil)
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return // ECHILD: all are gone
+		}
+	}
+}
+
+// lastWords is the end of what the server printed, for an error message.
+func (s *server) lastWords() string {
+	out, err := os.ReadFile(s.log)
+	if line := lastLine(out); err == nil && line != "" {
+		return ": " + line
+	}
+	return ""
+}
+
+// socket returns the server's socket of this role.
+func (s *server) socket(role string) socket {
+	for _, socket := range s.sockets {
+		if socket.role == role {
+			return socket
+		}
+	}
+	return socket{}
+}
+
+func lastLine(out []byte) string {
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	return string(lines[len(lines)-1])
+}

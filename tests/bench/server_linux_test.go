@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestMain lets the test binary be what bench starts: the launcher, a server, a process that uses CPU.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case launchCommand:
+			fmt.Fprintln(os.Stderr, launch(os.Args[2:]))
+			os.Exit(127)
+		case "serve-inherited":
+			serveInherited()
+			return
+		case "use-cpu":
+			useCPU(os.Args[2:])
+			return
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// serveInherited is a server as peers are: it takes the sockets it was passed, and has a worker process that stays.
+func serveInherited() {
+	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		fmt.Println("LISTEN_PID is not this process")
+		os.Exit(1)
+	}
+	if len(os.Args) > 2 { // the name of a key pair
+		fmt.Println("told to fail")
+		os.Exit(1)
+	}
+	worker := exec.Command("sleep", "60")
+	if err := worker.Start(); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	listener, err := net.FileListener(os.NewFile(firstSocket, "listener"))
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(http.Serve(listener, http.FileServer(http.Dir(os.Getenv("ROOT")))))
+}
+
+// testBench has one contestant, this test binary.
+func testBench(t *testing.T, more ...string) *bench {
+	dir := t.TempDir()
+	s, err := newSite(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cpus, err := allowedProcessors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := prepareProcess(cpus); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	invoke := func(s site, sockets []socket, _ int, _ string) (invocation, error) {
+		return invocation{
+			args: append([]string{self, "serve-inherited"}, more...),
+			env:  []string{"LISTEN_FDS=" + strconv.Itoa(len(sockets)), "ROOT=" + s.root},
+		}, nil
+	}
+	return &bench{
+		dir: dir, site: s, cpus: processors{server: cpus[:1]}, notes: t.Output(),
+		contestants: []peer{{name: "test", invoke: invoke}},
+	}
+}
+
+func TestColdStart(t *testing.T) {
+	b := testBench(t)
+	r, err := b.coldRow(t.Context(), workload{tool: coldStart, role: "http", path: page1k}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.samples[0]) != 2 {
+		t.Fatalf("%d samples", len(r.samples[0]))
+	}
+	for _, s := range r.samples[0] {
+		if s.fault != "" || s.cost <= 0 || s.cost > patience {
+			t.Errorf("got %+v", s)
+		}
+	}
+}
+
+func TestColdStartOfAFailingServerIsAFault(t *testing.T) {
+	b := testBench(t, "fail")
+	r, err := b.coldRow(t.Context(), workload{tool: coldStart, role: "http", path: page1k}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fault := r.samples[0][0].fault; fault != "it has ended: told to fail" {
+		t.Errorf("fault %q", fault)
+	}
+}
+
+func TestStopEndsEveryProcess(t *testing.T) {
+	b := testBench(t)
+	at, err := listen(t.Context(), "http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.start(b.contestants[0], []socket{at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.end()
+	if err := b.probe(t.Context(), s, at); err != nil {
+		t.Fatal(err, s.lastWords())
+	}
+	before, err := processTree(s.cmd.Process.Pid)
+	if err != nil || len(before) < 2 {
+		t.Fatalf("before: %v, %v; want a server and its worker", before, err)
+	}
+	s.stop()
+	if after, err := processTree(s.cmd.Process.Pid); err != nil || len(after) != 0 {
+		t.Errorf("after: %v, %v", after, err)
+	}
+}
+
+func TestProgramThatCannotBeExecuted(t *testing.T) {
+	b := testBench(t)
+	at, err := listen(t.Context(), "http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer at.file.Close()
+	absent := peer{name: "absent", invoke: func(site, []socket, int, string) (invocation, error) {
+		return invocation{args: []string{"/nonexistent/server"}}, nil
+	}}
+	s, err := b.start(absent, []socket{at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.stop()
+	if err := b.probe(t.Context(), s, at); err == nil || !strings.Contains(err.Error()+s.lastWords(), "/nonexistent/server") {
+		t.Errorf("error %v%s", err, s.lastWords())
+	}
+}
+
+func TestNginxConfigurationNamesTLSOnlyWhereItIsUsed(t *testing.T) {
+	b := testBench(t)
+	for role, wanted := range map[string]bool{"http": false, "https": true} {
+		at, err := listen(t.Context(), role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer at.file.Close()
+		dir := t.TempDir()
+		what, err := invokeNginx(program{path: "nginx"})(b.site, []socket{at}, 1, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := os.ReadFile(dir + "/nginx.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(config), "ssl_certificate"); got != wanted {
+			t.Errorf("%s: certificate %v", role, got)
+		}
+		if !strings.Contains(string(config), "listen "+at.address()) || what.env[0] != "NGINX=3;" {
+			t.Errorf("%s: %v\n%s", role, what.env, config)
+		}
+	}
+}

@@ -1,0 +1,29 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// supported: CPUs to hold processes to and CPU clocks of other processes are had from Linux alone.
+func supported() error {
+	return fmt.Errorf("measuring servers on %s: %w; run bench on Linux", runtime.GOOS, errors.ErrUnsupported)
+}
+
+type process struct {
+	pid    int
+	zombie bool
+}
+
+func processTree(int) ([]process, error) { return nil, supported() }
+func treeCPU(int) (time.Duration, error) { return 0, supported() }
+func allowedProcessors() ([]int, error)  { return nil, supported() }
+func prepareProcess([]int) error         { return supported() }
+func launch([]string) error              { return supported() }
+func monotonic() time.Duration           { return 0 }
+func ownSession() *syscall.SysProcAttr   { return &syscall.SysProcAttr{Setsid: true} }
