@@ -168,6 +168,9 @@ func (o *Opener) Discover(fd *uint) (sockets []Socket, notices []string, err err
 		return nil, found.Notices, err
 	}
 	sockets, err = o.take(found.Descriptors)
+	if err != nil && fd != nil && len(o.listenFDs.descriptors) == 0 {
+		err = fmt.Errorf("%w (--fd %d is descriptor %d itself: %s)", err, *fd, *fd, o.listenFDs.absence())
+	}
 	return sockets, found.Notices, err
 }
 

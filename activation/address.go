@@ -35,6 +35,9 @@ func ParseAddress(text string) (Address, error) {
 	}
 	var a Address
 	if role, rest, ok := strings.Cut(source, "="); ok {
+		if role == "" {
+			return Address{}, fmt.Errorf("address %q has nothing before the =: write ROLE=SOURCE:DETAIL, or leave the = out", text)
+		}
 		a.Role, source = role, rest
 	}
 	a.Source = source
@@ -45,12 +48,12 @@ func ParseAddress(text string) (Address, error) {
 	a.Detail = detail
 	values, err := url.ParseQuery(options)
 	if err != nil {
-		return Address{}, fmt.Errorf("options of address %q: %w", text, err)
+		return Address{}, fmt.Errorf("options of address %q: %w: write %%25 for a percent sign", text, err)
 	}
 	a.Options = values
 	if source == "unix" {
 		if a.Detail, err = url.PathUnescape(detail); err != nil {
-			return Address{}, fmt.Errorf("path of address %q: %w", text, err)
+			return Address{}, fmt.Errorf("path of address %q: %w: write %%25 for a percent sign", text, err)
 		}
 	}
 	return a, a.check(text)
@@ -80,7 +83,7 @@ func (a Address) check(text string) error {
 	}
 	for option := range a.Options {
 		if !slices.Contains(known, option) {
-			return fmt.Errorf("address %q has no option %q%s", text, option, listed(": its options are ", known))
+			return fmt.Errorf("address %q has no option %q%s", text, option, listed(": its options are ", known, ": it takes none"))
 		}
 	}
 	switch a.Source {
@@ -101,14 +104,17 @@ func (a Address) check(text string) error {
 		if _, err := a.mode(); err != nil {
 			return err
 		}
+		if len(a.Options) > 0 && strings.HasPrefix(a.Detail, "@") {
+			return fmt.Errorf("%s: an abstract name has no mode, owner or group, and anybody may connect: use a path", a)
+		}
 		return checkUnixPath(a.Detail)
 	}
 	return nil
 }
 
-func listed(before string, words []string) string {
+func listed(before string, words []string, none string) string {
 	if len(words) == 0 {
-		return ""
+		return none
 	}
 	return before + strings.Join(words, ", ")
 }

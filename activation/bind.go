@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,7 +29,7 @@ func (a Address) hostPort() (string, error) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s: write tcp:HOST:PORT, tcp:[IPV6]:PORT or tcp:PORT, with a port from 0 to 65535", a)
+		return "", fmt.Errorf("address %q: write tcp:HOST:PORT, tcp:[IPV6]:PORT or tcp:PORT, with a port from 0 to 65535", a)
 	}
 	return text, nil
 }
@@ -77,6 +78,9 @@ func bindError(a Address, hostPort string, err error) error {
 	case syscall.EADDRNOTAVAIL:
 		return fmt.Errorf("%s: this machine has no such address: %w", a, cause)
 	}
+	if operation, ok := errors.AsType[*net.OpError](err); ok {
+		err = operation.Err // without the address, which stands there already
+	}
 	return fmt.Errorf("%s: %w", a, err)
 }
 
@@ -86,7 +90,9 @@ func checkUnixPath(path string) error {
 	case path == "":
 		return errors.New("unix: names no path: write unix:/run/rouse.sock")
 	case len(path) > len(unix.RawSockaddrUnix{}.Path)-1:
-		return fmt.Errorf("unix:%s: the path has %d bytes, a unix socket's path at most %d", path, len(path), len(unix.RawSockaddrUnix{}.Path)-1)
+		return fmt.Errorf("unix:%s: the path has %d bytes, a unix socket's path at most %d: choose a shorter one", path, len(path), len(unix.RawSockaddrUnix{}.Path)-1)
+	case path[0] == '@' && runtime.GOOS != "linux":
+		return fmt.Errorf("unix:%s: abstract names exist on Linux only: write a path (./%s for a file of that name)", path, path)
 	case strings.ContainsRune(path, 0):
 		return fmt.Errorf("unix:%q: the path holds a NUL byte", path)
 	}
@@ -101,7 +107,7 @@ func (a Address) mode() (os.FileMode, error) {
 	}
 	mode, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
 	if err != nil || mode > 0o777 {
-		return 0, fmt.Errorf("%s: mode=%s is not an octal mode up to 0777", a, text)
+		return 0, fmt.Errorf("%s: mode=%s is not an octal mode such as 0660, and at most 0777", a, text)
 	}
 	return os.FileMode(mode), nil
 }
@@ -130,7 +136,10 @@ func bindUnix(a Address) ([]Socket, error) {
 	if err != nil {
 		var cause syscall.Errno
 		if errors.As(err, &cause) && cause == syscall.EADDRINUSE {
-			return nil, fmt.Errorf("%s: another program holds this name: %w", a, cause)
+			return nil, fmt.Errorf("%s: another program holds this name: stop that, or choose another: %w", a, cause)
+		}
+		if cause == syscall.ENOENT || cause == syscall.EACCES {
+			return nil, fmt.Errorf("%s: the folder %s has to exist and this user to have write access to it: %w", a, filepath.Dir(a.Detail), cause)
 		}
 		return nil, fmt.Errorf("%s: %w", a, err)
 	}
@@ -155,7 +164,7 @@ func (a Address) owner() (uid, gid int, err error) {
 			}
 			return u.Uid, nil
 		}); err != nil {
-			return 0, 0, fmt.Errorf("%s: owner=%s: %w", a, name, err)
+			return 0, 0, fmt.Errorf("%s: owner=%s is neither a user of this machine nor a number: %w", a, name, err)
 		}
 	}
 	if name := a.Options.Get("group"); name != "" {
@@ -166,15 +175,15 @@ func (a Address) owner() (uid, gid int, err error) {
 			}
 			return g.Gid, nil
 		}); err != nil {
-			return 0, 0, fmt.Errorf("%s: group=%s: %w", a, name, err)
+			return 0, 0, fmt.Errorf("%s: group=%s is neither a group of this machine nor a number: %w", a, name, err)
 		}
 	}
 	return uid, gid, nil
 }
 
 func id(name string, lookup func() (string, error)) (int, error) {
-	if n, err := strconv.Atoi(name); err == nil {
-		return n, nil
+	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
+		return int(n), nil
 	}
 	text, err := lookup()
 	if err != nil {

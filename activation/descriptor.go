@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +17,9 @@ import (
 
 // descriptor reads the number of an address fd:N.
 func (a Address) descriptor() (int, error) {
-	n, err := strconv.ParseInt(a.Detail, 10, 32)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%s: %q is not a descriptor number", a, a.Detail)
+	n, err := strconv.ParseUint(a.Detail, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("address %q: write fd:N with the number of a descriptor that is passed, such as fd:3", a)
 	}
 	return int(n), nil
 }
@@ -38,7 +40,7 @@ func (o *Opener) take(descriptors []Descriptor) ([]Socket, error) {
 
 func (o *Opener) takeOne(d Descriptor) (Socket, error) {
 	if o.taken[d.Number] {
-		return Socket{}, fmt.Errorf("%s: descriptor %d is named by two addresses", d.Source, d.Number)
+		return Socket{}, fmt.Errorf("%s: descriptor %d is named by two addresses: leave one out", d.Source, d.Number)
 	}
 	s, err := Inspect(d)
 	if err != nil {
@@ -71,14 +73,14 @@ func Inspect(d Descriptor) (Socket, error) {
 		return s, fmt.Errorf("%s: %w", d.Source, err)
 	}
 	s.Info = info
-	what := fmt.Sprintf("%s is a %s %s socket (%s)", s, info.Family, info.Type, info.Protocol)
+	what := fmt.Sprintf("%s is a %s socket (%s)", s, info.Type, strings.Join(slices.Compact([]string{string(info.Family), info.Protocol}), ", "))
 	switch {
 	case info.Family != platform.IPv4 && info.Family != platform.IPv6 && info.Family != platform.Unix:
 		return s, fmt.Errorf("%s: only IPv4, IPv6 and unix sockets can be used", what)
-	case info.Type == platform.Datagram:
+	case info.Type == platform.Datagram && info.Family != platform.Unix:
 		s.Kind = Packet
 	case info.Type != platform.Stream || info.Protocol == "sctp":
-		return s, fmt.Errorf("%s: only stream sockets (TCP, MPTCP, unix) can be used", what)
+		return s, fmt.Errorf("%s: only stream sockets (TCP, MPTCP, unix) can be used, which systemd calls ListenStream=", what)
 	case info.State == platform.Unbound:
 		return s, fmt.Errorf("%s without an address: bind it before it is passed", what)
 	case info.State == platform.Connected:

@@ -7,12 +7,13 @@ import (
 )
 
 // stdinIsSocket tells whether descriptor 0 was passed as a socket to be served. An unnamed unix pair is ordinary standard
-// input: Node's spawn gives its children such pairs.
+// input: Node's spawn gives its children such pairs. So are sockets of families that are not served.
 func (o *Opener) stdinIsSocket() bool { return servable(o.stdin) }
 
 func servable(fd int) bool {
 	s, err := platform.Describe(fd)
-	return err == nil && (s.Family != platform.Unix || s.Local != "") && s.State != platform.Unbound
+	named := s.Family == platform.Unix && s.Local != ""
+	return err == nil && (s.Family == platform.IPv4 || s.Family == platform.IPv6 || named) && s.State != platform.Unbound
 }
 
 // inetd returns descriptor 0, which must be a socket: listening in wait mode, connected in nowait mode.

@@ -1,6 +1,7 @@
 package activation
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -10,6 +11,10 @@ import (
 
 // firstFD is SD_LISTEN_FDS_START of sd_listen_fds(3).
 const firstFD = 3
+
+// maxFDs bounds what LISTEN_FDS and LISTEN_FDS_FIRST_FD may say. No process has more descriptors unless its kernel was told
+// so (fs.nr_open, proc_sys_fs(5)), and a nonsensical number must not cost memory.
+const maxFDs = 1 << 20
 
 // listenFDs is what the variables of sd_listen_fds(3) say.
 type listenFDs struct {
@@ -45,7 +50,7 @@ func parseListenFDs(lookup func(string) (string, bool), pid int, pidfdID func() 
 	case addressee == "":
 		l.unaddressed = true
 	case err != nil || n <= 0:
-		return l, fmt.Errorf("LISTEN_PID=%s is not a process id", addressee)
+		return l, fmt.Errorf("LISTEN_PID=%s is not a process id: it says which process the sockets of LISTEN_FDS are for", addressee)
 	case n != pid:
 		l.other = fmt.Sprintf("LISTEN_PID=%s is another process (this one is %d)", addressee, pid)
 		return l, nil
@@ -62,13 +67,13 @@ func parseListenFDs(lookup func(string) (string, bool), pid int, pidfdID func() 
 	}
 	first := firstFD
 	if text, ok := lookup("LISTEN_FDS_FIRST_FD"); ok {
-		if first, err = strconv.Atoi(text); err != nil || first < 0 {
+		if first, err = strconv.Atoi(text); err != nil || first < 0 || first > maxFDs {
 			return l, fmt.Errorf("LISTEN_FDS_FIRST_FD=%s is not a descriptor number", text)
 		}
 	}
 	n, err := strconv.Atoi(count)
-	if err != nil || n <= 0 || n > math.MaxInt32-first {
-		return l, fmt.Errorf("LISTEN_FDS=%s is not a number of descriptors", count)
+	if err != nil || n <= 0 || n > maxFDs {
+		return l, fmt.Errorf("LISTEN_FDS=%s is not a number from 1 on: it says how many sockets were passed; unset it where there are none", count)
 	}
 	names, named := lookup("LISTEN_FDNAMES")
 	l.descriptors, err = numberAndName(first, n, names, named)
@@ -80,7 +85,7 @@ func numberAndName(first, n int, names string, named bool) ([]Descriptor, error)
 	var split []string
 	if named {
 		if split = strings.Split(names, ":"); len(split) != n {
-			return nil, fmt.Errorf("LISTEN_FDNAMES=%s has %d names for LISTEN_FDS=%d descriptors", names, len(split), n)
+			return nil, fmt.Errorf("LISTEN_FDNAMES=%s does not hold as many names (%d) as LISTEN_FDS=%d says: whoever sets them has to name every descriptor, with colons between", names, len(split), n)
 		}
 	}
 	descriptors := make([]Descriptor, n)
@@ -91,10 +96,13 @@ func numberAndName(first, n int, names string, named bool) ([]Descriptor, error)
 			name = split[i]
 		}
 		descriptors[i] = Descriptor{Number: first + i, Name: name, Source: fmt.Sprintf("systemd:%s[%d]", name, seen[name])}
+		if name == "" {
+			descriptors[i].Source = fmt.Sprintf("systemd:[%d]", i) // without a name the index counts all
+		}
 		seen[name]++
 	}
 	for i, d := range descriptors { // an index only where it tells something
-		if seen[d.Name] == 1 {
+		if seen[d.Name] == 1 && d.Name != "" {
 			descriptors[i].Source = "systemd:" + d.Name
 		}
 	}
@@ -104,15 +112,18 @@ func numberAndName(first, n int, names string, named bool) ([]Descriptor, error)
 // mine returns the descriptors that are certainly meant for this process; notices say why others are not.
 func (l listenFDs) mine() ([]Descriptor, []string, error) {
 	switch {
+	case l.unaddressed: // whatever else they say: libsystemd looks no further either
+		return nil, []string{"LISTEN_FDS is set without LISTEN_PID, so its descriptors may be another process's and are not used: take them with --fd 0"}, nil
 	case l.err != nil:
 		return nil, nil, l.err
 	case l.other != "":
 		return nil, []string{"LISTEN_FDS is set, but not for this process: " + l.other}, nil
-	case l.unaddressed:
-		return nil, []string{"LISTEN_FDS is set without LISTEN_PID, so its descriptors may be another process's and are not used: take them with --fd 0"}, nil
 	}
 	return l.descriptors, nil, nil
 }
+
+// absence says why there are no passed sockets to count.
+func (l listenFDs) absence() string { return cmp.Or(l.other, "LISTEN_FDS is not set") }
 
 // named returns the descriptors of an address systemd:NAME, systemd:NAME[INDEX] or systemd:.
 func (l listenFDs) named(a Address) ([]Descriptor, error) {
@@ -173,7 +184,7 @@ func (o *Opener) numbered(n uint) (Descriptor, error) {
 		return Descriptor{Number: int(n), Source: "fd:" + strconv.FormatUint(uint64(n), 10)}, nil
 	}
 	if n >= uint(len(l.descriptors)) {
-		return Descriptor{}, fmt.Errorf("--fd %d: only %d sockets were passed, counted from 0: %s", n, len(l.descriptors), sourcesOf(l.descriptors))
+		return Descriptor{}, fmt.Errorf("--fd %d: no such socket was passed: LISTEN_FDS=%d, and counted from 0 they are %s", n, len(l.descriptors), sourcesOf(l.descriptors))
 	}
 	return l.descriptors[n], nil
 }

@@ -21,6 +21,9 @@ func address(fd int, sa unix.Sockaddr) (Family, string) {
 		}
 		return IPv6, net.JoinHostPort(host, strconv.Itoa(sa.Port))
 	case *unix.SockaddrUnix:
+		if sa.Name == "@" { // what x/sys makes of no name at all: it takes the zero bytes for an abstract one
+			return Unix, ""
+		}
 		return Unix, sa.Name
 	}
 	return familyOf(fd), ""
@@ -34,7 +37,7 @@ func hasName(sa unix.Sockaddr) bool {
 	case *unix.SockaddrInet6:
 		return sa.Port != 0
 	case *unix.SockaddrUnix:
-		return sa.Name != ""
+		return sa.Name != "" && sa.Name != "@"
 	}
 	return false
 }

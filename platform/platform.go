@@ -54,7 +54,7 @@ func Describe(fd int) (Socket, error) {
 		return Socket{}, fmt.Errorf("descriptor %d is not open: %w", fd, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		return Socket{}, fmt.Errorf("descriptor %d is %s: %w", fd, fileType(uint32(st.Mode)), ErrNotSocket)
+		return Socket{}, fmt.Errorf("descriptor %d is %s%s: %w", fd, fileType(uint32(st.Mode)), openFile(fd), ErrNotSocket)
 	}
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
@@ -160,7 +160,7 @@ func fileType(mode uint32) string {
 	case unix.S_IFBLK:
 		return "a block device"
 	}
-	return "something without a file type" // epoll, eventfd, pidfd and their like
+	return "of a kind of its own" // epoll, eventfd, pidfd and their like
 }
 
 func socketType(kind int) string {
@@ -171,6 +171,8 @@ func socketType(kind int) string {
 		return Datagram
 	case unix.SOCK_SEQPACKET:
 		return Seqpacket
+	case unix.SOCK_RAW:
+		return "raw"
 	}
 	return fmt.Sprintf("type %d", kind)
 }

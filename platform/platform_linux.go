@@ -48,6 +48,15 @@ func listening(fd int, _ string) bool {
 
 func duplicate(from, to int) error { return unix.Dup3(from, to, 0) }
 
+// openFile is " (PATH)" of what is open there, which tells best where it came from (proc(5), /proc/PID/fd).
+func openFile(fd int) string {
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil || strings.HasPrefix(path, "pipe:") {
+		return ""
+	}
+	return " (" + path + ")"
+}
+
 // pidFSMagic is PID_FS_MAGIC of linux/magic.h; only on pidfs (Linux 6.9) is the inode number an identity.
 const pidFSMagic = 0x50494446
 

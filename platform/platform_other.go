@@ -15,6 +15,8 @@ func listening(_ int, kind string) bool { return kind == Stream || kind == Seqpa
 
 func duplicate(from, to int) error { return unix.Dup2(from, to) }
 
+func openFile(int) string { return "" }
+
 func pidfdID() (uint64, bool) { return 0, false }
 
 func portHolder(int) string { return "" }

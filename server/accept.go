@@ -118,10 +118,10 @@ func (a *accepter) resume() {
 }
 
 // stop ends the loop for good and closes our copy of the socket. What waits in the kernel's queue stays there for whoever
-// else holds the socket; where nobody does, it is taken first.
+// else holds the socket; where nobody does, it is taken first. A connection that was taken is counted as open by then.
 func (a *accepter) stop() {
+	a.pause()
 	if a.socket.Bound {
-		a.pause()
 		a.empty()
 	}
 	a.mu.Lock()

@@ -94,6 +94,9 @@ func (w *recorder) note(n int64, err error) {
 	}
 }
 
+// begun tells whether anything of the reply was sent.
+func (w *recorder) begun() bool { return w.status != 0 || w.bytes > 0 }
+
 func (w *recorder) statusSent() int {
 	if w.status == 0 {
 		return http.StatusOK

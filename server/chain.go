@@ -39,9 +39,13 @@ func (s *Server) secured(next http.Handler) http.Handler {
 }
 
 // recovered answers 500 when a handler panics, and writes down where. http.ErrAbortHandler goes on to net/http, which then
-// breaks the connection off so that a short reply is not taken for a whole one.
+// breaks the connection off so that a short reply is not taken for a whole one; so it goes when a part was sent already.
 func (s *Server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reply, ok := w.(*recorder)
+		if !ok {
+			reply = &recorder{ResponseWriter: w}
+		}
 		defer func() {
 			reason := recover()
 			if reason == nil {
@@ -51,9 +55,12 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 				panic(reason)
 			}
 			s.log.Error("handler failed; please report this", "method", r.Method, "uri", r.RequestURI, "reason", reason, "stack", string(debug.Stack()))
-			errorpage.Write(w, r, http.StatusInternalServerError)
+			if reply.begun() {
+				panic(http.ErrAbortHandler)
+			}
+			errorpage.Write(reply, r, http.StatusInternalServerError)
 		}()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(reply, r)
 	})
 }
 

@@ -7,7 +7,7 @@ import "time"
 //
 //	flag   the name behind --
 //	short  the letter behind -
-//	old    flag names of other versions of static-web-server that mean the same, separated by commas
+//	variable  the name behind SERVER_ where it is not the flag's
 //	arg    what stands for the value in the help
 //	help   one line
 //
@@ -26,9 +26,9 @@ type Config struct {
 	// Listen are addresses of sockets: [ROLE=]SOURCE:DETAIL[?OPTIONS].
 	Listen Addresses `split_words:"true" flag:"listen" arg:"ADDRESS" help:"take or bind a socket: [ROLE=]systemd:NAME, launchd:NAME, fd:N, inetd:, tcp:HOST:PORT, unix:PATH; repeatable"`
 	// ListenFd is static-web-server's --fd: the N-th socket of LISTEN_FDS, or descriptor N without LISTEN_FDS.
-	ListenFd Number `split_words:"true" flag:"fd" short:"f" arg:"N" help:"serve the N-th socket of LISTEN_FDS, or descriptor N where there is no LISTEN_FDS"`
+	ListenFd Number `split_words:"true" variable:"LISTEN_FD" flag:"fd" short:"f" arg:"N" help:"serve the N-th socket of LISTEN_FDS, or descriptor N where there is no LISTEN_FDS"`
 	// Host is the address to bind when no socket was inherited.
-	Host string `split_words:"true" flag:"host" short:"a" arg:"HOST" help:"address to bind when no socket was inherited"`
+	Host Host `split_words:"true" flag:"host" short:"a" arg:"HOST" help:"address to bind when no socket was inherited"`
 	// Port is the port to bind when no socket was inherited.
 	Port uint16 `split_words:"true" flag:"port" short:"p" arg:"PORT" help:"port to bind when no socket was inherited"`
 
@@ -44,9 +44,9 @@ type Config struct {
 
 	// HTTPSRedirect makes sockets with the role http answer with a redirect to the https one.
 	HTTPSRedirect          bool   `split_words:"true" flag:"https-redirect" help:"redirect from http sockets to the https one"`
-	HTTPSRedirectHost      string `split_words:"true" flag:"https-redirect-host" arg:"HOST" help:"host to redirect to; default: the request's own"`
+	HTTPSRedirectHost      Host   `split_words:"true" flag:"https-redirect-host" arg:"HOST" help:"host to redirect to; default: the request's own"`
 	HTTPSRedirectFromPort  uint16 `split_words:"true" flag:"https-redirect-from-port" arg:"PORT" help:"port to bind for the redirect when no socket was inherited"`
-	HTTPSRedirectFromHosts List   `split_words:"true" flag:"https-redirect-from-hosts" arg:"HOST,…" help:"hosts to redirect from, others get 400; default: any"`
+	HTTPSRedirectFromHosts Hosts  `split_words:"true" flag:"https-redirect-from-hosts" arg:"HOST,…" help:"hosts to redirect from, others get 400; default: any"`
 
 	// Logging, to standard error.
 

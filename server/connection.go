@@ -68,6 +68,9 @@ func (c *connection) Read(b []byte) (int, error) {
 			c.match(b[:n])
 		}
 		if c.frames == nil {
+			if c.matched < 0 && c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
+				return 0, io.EOF // HTTP/2 was agreed on, and its preface did not come: the connection ends (RFC 9113 §3.4)
+			}
 			c.enter(active)
 		}
 	}

@@ -13,9 +13,9 @@ import (
 
 // Redirect says where plain HTTP requests are sent.
 type Redirect struct {
-	Host  string   // redirect to this host; empty: to the request's own
-	Hosts []string // redirect only from these hosts; empty: from any
-	Port  int      // of the https socket; 443 is left out
+	Host  Host  // redirect to this host; empty: to the request's own
+	Hosts Hosts // redirect only from these hosts; empty: from any
+	Port  int   // of the https socket; 443 is left out
 }
 
 // redirected answers requests on a redirecting socket: 301 for GET and HEAD, as static-web-server does, 308 for the rest,
@@ -45,11 +45,11 @@ func (s *Server) redirected(next http.Handler) http.Handler {
 // target is the https address of a request; only path and query of the request's target are used.
 func (d *Redirect) target(r *http.Request) (string, bool) {
 	host, ok := hostOf(r.Host)
-	if !ok || len(d.Hosts) > 0 && !slices.ContainsFunc(d.Hosts, func(listed string) bool { return strings.EqualFold(listed, host) }) {
+	if !ok || len(d.Hosts) > 0 && !slices.ContainsFunc(d.Hosts, func(listed Host) bool { return strings.EqualFold(string(listed), host) }) {
 		return "", false
 	}
 	if d.Host != "" {
-		host = d.Host
+		host = string(d.Host)
 	}
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
@@ -76,19 +76,26 @@ func hostOf(header string) (string, bool) {
 			return "", false
 		}
 		host = h
-	} else {
-		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	} else if inside, ok := strings.CutPrefix(header, "["); ok {
+		if host, ok = strings.CutSuffix(inside, "]"); !ok {
+			return "", false
+		}
 	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		return host, !strings.Contains(host, "%")
+	return host, validHost(host) && !strings.Contains(host, "%")
+}
+
+// validHost tells whether text is an address or a host name.
+func validHost(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
 	}
 	valid := func(r rune) bool {
 		return r == '-' || r == '.' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 	}
-	for _, r := range host {
+	for _, r := range text {
 		if !valid(r) {
-			return "", false
+			return false
 		}
 	}
-	return host, host != "" && len(host) <= 253
+	return text != "" && len(text) <= 253
 }

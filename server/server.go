@@ -70,7 +70,7 @@ func New(p Parts) *Server {
 		ready:       newQueue(),
 	}
 	s.handler = s.chain(p.Content)
-	s.tls = &tls.Config{GetCertificate: p.Certificate, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12}
+	s.tls = &tls.Config{GetCertificate: p.Certificate, NextProtos: []string{"h2", "http/1.1", "http/1.0"}, MinVersion: tls.VersionTLS12}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -80,6 +80,7 @@ func New(p Parts) *Server {
 		ReadHeaderTimeout: time.Duration(p.Config.ClientHeaderTimeout),
 		IdleTimeout:       time.Duration(p.Config.KeepaliveTimeout),
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: 16 << 10}, // RFC 9113's own; Go's default is 1 MiB for each client
 		ConnState:         changed,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connectionKey{}, baseOf(c))
@@ -132,7 +133,7 @@ func (s *Server) begin(sockets []Socket) []*accepter {
 	loops := s.loops()
 	if s.draining.Load() {
 		for _, a := range loops {
-			a.stop()
+			a.socket.Close() // not stop, which would wait for loops that have not begun
 		}
 	}
 	return loops

@@ -49,20 +49,28 @@ func (t *transport) Write(b []byte) (n int, err error) {
 	}
 }
 
-// ReadFrom keeps sendfile(2) within reach for files.
+// ReadFrom keeps sendfile(2) within reach for files. All else is copied by Write: where net.TCPConn.ReadFrom has to copy, what
+// it has read and not sent when the time of a write is up is lost.
 func (t *transport) ReadFrom(r io.Reader) (n int64, err error) {
 	to, ok := bottom(t.Conn).(io.ReaderFrom)
-	if !ok {
+	part, limited := r.(*io.LimitedReader)
+	if !ok || !limited || !isFile(part.R) {
 		return io.Copy(struct{ io.Writer }{t}, r)
 	}
 	for {
 		t.arm()
-		m, err := to.ReadFrom(r)
+		before := part.N
+		m, err := to.ReadFrom(part)
 		n += m
-		if !t.goesOn(m, err) {
+		if before-part.N != m || !t.goesOn(m, err) { // unequal: it copied, and lost something
 			return n, err
 		}
 	}
+}
+
+func isFile(r io.Reader) bool {
+	_, ok := r.(*os.File)
+	return ok
 }
 
 // arm gives the next write its time.

@@ -123,6 +123,44 @@ func (l *List) Set(text string) error {
 
 func (l List) String() string { return strings.Join(l, ",") }
 
+// Host is an IP address or a host name.
+type Host string
+
+func (h *Host) Set(text string) error {
+	if !validHost(text) {
+		return fmt.Errorf("not an IP address (IPv6 without brackets) or host name")
+	}
+	*h = Host(text)
+	return nil
+}
+
+func (h Host) String() string { return string(h) }
+
+// Hosts is hosts separated by commas.
+type Hosts []Host
+
+func (h *Hosts) Set(text string) error {
+	*h = nil
+	var words List
+	words.Set(text)
+	for _, word := range words {
+		var host Host
+		if err := host.Set(word); err != nil {
+			return fmt.Errorf("%q is %w", word, err)
+		}
+		*h = append(*h, host)
+	}
+	return nil
+}
+
+func (h Hosts) String() string {
+	words := make(List, len(h))
+	for i, host := range h {
+		words[i] = string(host)
+	}
+	return words.String()
+}
+
 // Addresses is addresses of sockets separated by spaces or commas.
 type Addresses []string
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"unicode"
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
@@ -170,5 +171,20 @@ func priority(l slog.Level) int {
 
 // notice says what is always said.
 func notice(log *slog.Logger, text string, attributes ...any) {
-	log.Log(context.Background(), server.LevelNotice, strings.ReplaceAll(text, "\n", " "), attributes...)
+	log.Log(context.Background(), server.LevelNotice, printable(text), attributes...)
+}
+
+// printable writes control characters, line breaks among them, as Go writes them in strings: what stands in a variable or
+// a file's name must neither break a line nor steer a terminal.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
 }

@@ -64,8 +64,9 @@ func run(c console) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(c.stderr, "%srouse: %s\n", errorPriority(), strings.ReplaceAll(err.Error(), "\n", " "))
-	activation.Manager{}.Failed(err.Error())
+	text := printable(err.Error())
+	fmt.Fprintf(c.stderr, "%srouse: %s\n", errorPriority(), text)
+	activation.Manager{}.Failed(text)
 	if f, ok := errors.AsType[failure](err); ok {
 		return f.code
 	}
@@ -93,7 +94,7 @@ func dispatch(c console) error {
 		c.args = c.args[1:]
 		return run(c)
 	}
-	if info, err := os.Stat(c.args[0]); err != nil || !info.IsDir() {
+	if info, err := os.Stat(c.args[0]); errors.Is(err, os.ErrNotExist) || err == nil && !info.IsDir() {
 		names := []string{"serve", "sockets", "version", "help"}
 		return usage("%q is neither a folder nor a command%s; commands are %s", c.args[0], suggestion(c.args[0], names), strings.Join(names, ", "))
 	}

@@ -33,23 +33,21 @@ func (s *settings) open(o *activation.Opener) (opened, error) {
 	}
 	if s.given["listen"] != "" {
 		sockets, err := s.openListed(o)
+		if err != nil {
+			return opened{notices: notices}, err
+		}
 		for _, d := range o.Left() {
 			notices = append(notices, fmt.Sprintf("%s (descriptor %d) was passed, but no address takes it: its clients wait for nobody", d.Source, d.Number))
 		}
-		return opened{sockets: sockets, notices: notices}, err
+		return opened{sockets: sockets, notices: notices}, nil
 	}
 	sockets, more, err := o.Discover(s.fd())
 	notices = append(notices, more...)
 	switch {
 	case err != nil:
-		return opened{}, socketFailure(err)
+		return opened{notices: notices}, socketFailure(err)
 	case len(sockets) > 0:
-		for _, name := range []string{"host", "port"} {
-			if as := s.given[name]; as != "" {
-				notices = append(notices, as+" is not used: the sockets were passed by "+source(sockets))
-			}
-		}
-		return opened{sockets: sockets, notices: notices}, nil
+		return opened{sockets: sockets, notices: append(notices, s.unused(sockets[0].Source)...)}, nil
 	case s.saysNothing():
 		sockets, err = bindBare(o)
 		return opened{sockets: sockets, bare: true, notices: notices}, socketFailure(err)
@@ -65,10 +63,19 @@ func (s *settings) fd() *uint {
 	return &s.ListenFd.Value
 }
 
-// source names the activator that the sockets came from.
-func source(sockets []activation.Socket) string {
-	word, _, _ := strings.Cut(sockets[0].Source, ":")
-	return word
+// unused says that host and port are not needed where sockets came from a source.
+func (s *settings) unused(source string) (notices []string) {
+	word, _, _ := strings.Cut(source, ":")
+	because := "the sockets were passed by " + word
+	if as := s.given["fd"]; as != "" {
+		because = as + " says which socket to take"
+	}
+	for _, name := range []string{"host", "port"} {
+		if as := s.given[name]; as != "" {
+			notices = append(notices, as+" is not used: "+because)
+		}
+	}
+	return notices
 }
 
 // saysNothing tells whether no option that concerns sockets or TLS was given: then bare mode is meant.
@@ -82,12 +89,13 @@ func (s *settings) saysNothing() bool {
 // command line; where variables are involved the more exact one wins, and that is said.
 func (s *settings) checkSocketOptions() (notices []string, err error) {
 	flag := func(name string) bool { return strings.HasPrefix(s.given[name], "-") }
-	for _, pair := range [][2]string{{"listen", "fd"}, {"listen", "host"}, {"listen", "port"}, {"fd", "host"}, {"fd", "port"}, {"fd", "https-redirect"}} {
+	const takes, redirects = "says which sockets to use", "takes one socket, and a redirect needs two: without it all passed sockets are taken"
+	for _, pair := range [][3]string{{"listen", "fd", takes}, {"listen", "host", takes}, {"listen", "port", takes}, {"fd", "host", takes}, {"fd", "port", takes}, {"fd", "https-redirect", redirects}} {
 		a, b := pair[0], pair[1]
 		switch {
 		case s.given[a] == "" || s.given[b] == "":
 		case flag(a) && flag(b):
-			return nil, usage("--%s and --%s exclude each other: sockets are either taken as %s says, or bound", a, b, "--"+a)
+			return nil, usage("--%s and --%s exclude each other, leave one out: --%s %s", a, b, a, pair[2])
 		case a == "listen" && b == "fd" && flag("fd"):
 			delete(s.given, "listen")
 			notices = append(notices, "SERVER_LISTEN is not used: --fd says which socket to take")
@@ -118,7 +126,7 @@ func (s *settings) listed() ([]activation.Address, error) {
 	for _, text := range s.Listen {
 		a, err := activation.ParseAddress(text)
 		if err == nil && a.Role != "" {
-			err = checkRole(a.Role)
+			err = checkRole(text, a.Role)
 		}
 		if err != nil {
 			return nil, wrong("%s: %w", s.given["listen"], err)
@@ -126,7 +134,7 @@ func (s *settings) listed() ([]activation.Address, error) {
 		addresses = append(addresses, a)
 	}
 	if len(addresses) == 0 {
-		return nil, wrong("%s names no address", s.given["listen"])
+		return nil, wrong("%s names no address: write SOURCE:DETAIL, such as systemd:https, fd:3 or tcp:127.0.0.1:8080", s.given["listen"])
 	}
 	return addresses, nil
 }
@@ -175,7 +183,7 @@ func bind(o *activation.Opener, role, host, port string) ([]activation.Socket, e
 // bindHostPort binds as static-web-server does, and a second socket to redirect from. Port 8080 stands in for 80 where
 // that was not asked for and the user may not bind it.
 func (s *settings) bindHostPort(o *activation.Opener) (sockets []activation.Socket, notices []string, err error) {
-	role, host := "http", s.Host
+	role, host := "http", string(s.Host)
 	if s.tlsOn() {
 		role = "https"
 	} else if s.HTTPSRedirect {

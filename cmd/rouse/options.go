@@ -148,8 +148,13 @@ func (s *settings) readFlags(args []string) (rest []string, err error) {
 	if err := flags.Parse(joinBooleans(args, booleans)); err != nil {
 		return nil, flagError(err, names)
 	}
-	flags.Visit(func(f *pflag.Flag) { s.given[f.Name] = "--" + f.Name })
-	return flags.Args(), nil
+	flags.Visit(func(f *pflag.Flag) {
+		s.given[f.Name] = "--" + f.Name
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" { // often a shell variable that is not set
+			err = usage("--%s needs a value", f.Name)
+		}
+	})
+	return flags.Args(), err
 }
 
 // add makes the field a flag; its present value is the flag's default.
@@ -224,6 +229,9 @@ func joinBooleans(args, booleans []string) []string {
 func flagError(err error, names []string) error {
 	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		f := wrong.GetFlag()
+		if wrong.GetValue() == "" {
+			return usage("--%s needs a value", f.Name)
+		}
 		return usage("--%s %s: %s", f.Name, wrong.GetValue(), accepted(f.Value.Type(), wrong.Unwrap()))
 	}
 	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {

@@ -28,14 +28,14 @@ type served struct {
 // noHTTP3 is said of every socket that could only be for HTTP/3.
 const noHTTP3 = "Rouse does not speak HTTP/3 yet, so a UDP socket, or the role h3, cannot be served"
 
-func checkRole(role string) error {
+func checkRole(address, role string) error {
 	switch role {
 	case "https", "http":
 		return nil
 	case "h3":
-		return fmt.Errorf(noHTTP3)
+		return fmt.Errorf("address %q: %s; leave it out", address, noHTTP3)
 	}
-	return fmt.Errorf("unknown role %q%s; roles are https and http", role, suggestion(role, []string{"https", "http"}))
+	return fmt.Errorf("address %q: unknown role %q%s: roles are https and http", address, role, suggestion(role, []string{"https", "http"}))
 }
 
 // roleOf decides what a socket is for: what its address says; what its name says; else TLS if TLS is configured.
@@ -161,16 +161,28 @@ func (s *settings) certificateFor(sockets []served) (credential, error) {
 func (s *settings) checkTLS() error {
 	for _, pair := range [][2]string{{"tls-cert", "tls-key"}, {"tls-key", "tls-cert"}} {
 		if has, lacks := s.given[pair[0]], s.given[pair[1]]; has != "" && lacks == "" {
-			return s.conflict("%s is given without %s: a certificate needs both", has, "--"+pair[1])
+			return s.conflict("%s is given without %s: TLS needs both", has, partner(has))
 		}
 	}
 	if s.Http2 && s.given["tls"] != "" && !s.TLS {
-		return s.conflict("%s needs TLS, and %s turns it off", s.given["http2"], s.given["tls"])
+		return s.conflict("%s needs TLS, and %s turns it off: leave one out", s.given["http2"], s.given["tls"])
 	}
 	if s.Http2 && s.given["tls"] == "" && s.TLSCert == "" && credentialFile("tls.crt") == "" {
-		return s.conflict("%s needs TLS, and there is no certificate: give %s and --tls-key", s.given["http2"], "--tls-cert")
+		return s.conflict("%s needs TLS, and there is no certificate: give %s and --tls-key (SERVER_TLS_CERT, SERVER_TLS_KEY)", s.given["http2"], "--tls-cert")
 	}
 	return nil
+}
+
+// partner is the other option of a pair of certificate and key, in the same spelling.
+func partner(of string) string {
+	if prefix, ok := strings.CutSuffix(of, "cert"); ok {
+		return prefix + "key"
+	} else if prefix, ok := strings.CutSuffix(of, "key"); ok {
+		return prefix + "cert"
+	} else if prefix, ok := strings.CutSuffix(of, "CERT"); ok {
+		return prefix + "KEY"
+	}
+	return strings.TrimSuffix(of, "KEY") + "CERT"
 }
 
 // ownLoopback tells whether Rouse bound the socket where only this machine reaches it.

@@ -32,8 +32,6 @@ func serve(c console) error {
 	opened, err := s.open(opener)
 	if errors.Is(err, activation.ErrGone) {
 		return nil // inetd's client left before we looked; there is nobody to serve or to tell
-	} else if err != nil {
-		return err
 	}
 	defer activation.Close(opened.sockets)
 	if opened.bare && s.given["log-level"] == "" {
@@ -42,6 +40,9 @@ func serve(c console) error {
 	log := newLog(c.stderr, s.LogFormat, s.LogLevel.Level())
 	for _, text := range append(notices, opened.notices...) {
 		notice(log, text)
+	}
+	if err != nil {
+		return err
 	}
 	site, err := s.newSite(opened, log)
 	if err != nil {
@@ -62,6 +63,8 @@ func loadServe(c console) (*settings, []string, error) {
 		return nil, nil, usage("one folder can be served, not %d: %s", len(rest), strings.Join(rest, " "))
 	case len(rest) == 1 && strings.HasPrefix(s.given["root"], "-"):
 		return nil, nil, usage("the folder is given twice: as --root %s and as %s", s.Root, rest[0])
+	case len(rest) == 1 && rest[0] == "":
+		return nil, nil, usage("the folder to serve has an empty name: name it, or leave it out")
 	case len(rest) == 1:
 		s.Root, s.given["root"] = rest[0], rest[0]
 	}
@@ -113,21 +116,30 @@ func (s *site) openContent() error {
 	info, err := os.Stat(root)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return config("root %s: there is no such folder: make it, or name another with --root or SERVER_ROOT", root)
+		return config("root %s: there is no such folder%s: make it, or name another with --root or SERVER_ROOT", root, beneath(root))
 	case err != nil:
-		return config("root %s: %w", root, bare(err))
+		return config("root %s: this user cannot open it (%w): change that, or name another with --root or SERVER_ROOT", root, bare(err))
 	case !info.IsDir():
-		return config("root %s: not a folder, and only folders can be served", root)
+		return config("root %s: not a folder, and only folders can be served: name one with --root or SERVER_ROOT", root)
 	}
 	opened, err := os.OpenRoot(root)
 	if err != nil {
-		return config("root %s: %w", root, bare(err))
+		return config("root %s: this user cannot open it (%w): change that, or name another with --root or SERVER_ROOT", root, bare(err))
 	}
 	s.content = files.New(opened, files.Options{IndexFiles: s.settings.IndexFiles, Log: s.log})
 	if s.showing, err = filepath.Abs(root); err != nil {
 		s.showing = root
 	}
 	return nil
+}
+
+// beneath says in which folder a relative path was looked for.
+func beneath(path string) string {
+	here, err := os.Getwd()
+	if err != nil || filepath.IsAbs(path) {
+		return ""
+	}
+	return " in " + here
 }
 
 // bare is the cause without the path, which the message names already.

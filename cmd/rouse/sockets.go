@@ -1,12 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/platform"
 )
 
 // row is what is known of one inherited socket.
@@ -33,35 +39,79 @@ func sockets(c console) error {
 	if err != nil {
 		return err
 	}
-	rows, more, err := s.inherited(opener)
+	more, err := s.checkSocketOptions()
+	if err == nil {
+		err = s.checkTLS()
+	}
 	if err != nil {
 		return err
 	}
-	notices = append(notices, more...)
+	rows, seen, err := s.inherited(opener)
+	if err != nil {
+		return err
+	}
+	notices = slices.Concat(notices, more, seen)
+	if len(rows) == 0 {
+		notices = append(notices, "no sockets were inherited: not by LISTEN_FDS, launchd or standard input; "+s.wouldBind())
+	} else if s.given["listen"] == "" {
+		notices = append(notices, s.unused(rows[0].Source)...)
+	}
 	if asJSON {
 		encoder := json.NewEncoder(c.stdout)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(map[string]any{"sockets": rows, "notices": append([]string{}, notices...)})
 	}
+	return writeTable(c.stdout, rows, notices)
+}
+
+// writeTable is for people. Why a socket cannot be served is too long for it, and stands beneath.
+func writeTable(to io.Writer, rows []row, notices []string) error {
 	for _, text := range notices {
-		fmt.Fprintln(c.stdout, text)
+		fmt.Fprintln(to, printable(text))
 	}
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(c.stdout, "no sockets were inherited: not by LISTEN_FDS, launchd or standard input")
-		return err
+		return nil
 	}
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NUMBER\tNAME\tSOURCE\tKIND\tFAMILY\tPROTOCOL\tADDRESS\tSTATE\tSERVE WOULD")
+	var refusals []string
 	for _, r := range rows {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Number, dash(r.Name), r.Source, dash(r.Kind), dash(r.Family), dash(r.Protocol), dash(r.Address), dash(r.State), r.Serve)
+		state := r.State
+		if r.Peer != "" {
+			state += " to " + r.Peer
+		}
+		would := r.Serve
+		if reason, ok := strings.CutPrefix(would, refusal); ok {
+			would, refusals = "not start, see below", appendNew(refusals, refusal+reason)
+		}
+		cells := []string{strconv.Itoa(r.Number), r.Name, r.Source, r.Kind, r.Family, r.Protocol, r.Address, state, would}
+		for i, cell := range cells {
+			cells[i] = printable(cmp.Or(cell, "-"))
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
 	}
-	return table.Flush()
+	err := table.Flush()
+	for _, text := range refusals {
+		fmt.Fprintln(to, "serve would "+printable(text))
+	}
+	return err
 }
+
+// refusal stands before the reason of a socket that cannot be served.
+const refusal = "not start: "
 
 // inherited describes what was passed: with --listen, first what its addresses name, then what they leave.
 func (s *settings) inherited(opener *activation.Opener) (rows []row, notices []string, err error) {
 	rows = []row{}
+	var good []activation.Socket // of the rows that have no refusal
 	named := map[int]bool{}
+	add := func(d activation.Descriptor, role string) {
+		named[d.Number] = true
+		r, socket := s.describe(d, role)
+		if rows = append(rows, r); r.Serve == "" {
+			good = append(good, socket)
+		}
+	}
 	if s.given["listen"] != "" {
 		addresses, err := s.listed()
 		if err != nil {
@@ -73,8 +123,7 @@ func (s *settings) inherited(opener *activation.Opener) (rows []row, notices []s
 				return nil, nil, failure{exitConfig, err}
 			}
 			for _, d := range descriptors {
-				named[d.Number] = true
-				rows = append(rows, s.describe(d, a.Role))
+				add(d, a.Role)
 			}
 		}
 	}
@@ -86,44 +135,70 @@ func (s *settings) inherited(opener *activation.Opener) (rows []row, notices []s
 		if named[d.Number] {
 			continue
 		}
-		r := s.describe(d, "")
-		if s.given["listen"] != "" {
-			r.Serve = "leave it: no address of " + s.given["listen"] + " takes it"
+		if add(d, ""); s.given["listen"] != "" {
+			rows[len(rows)-1].Serve = "leave it: no address of " + s.given["listen"] + " takes it"
+			good = slices.DeleteFunc(good, func(one activation.Socket) bool { return one.Number == d.Number })
 		}
-		rows = append(rows, r)
 	}
-	return rows, found.Notices, nil
+	return rows, found.Notices, s.decide(rows, good)
 }
 
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-// describe inspects one descriptor and decides about it as serve does.
-func (s *settings) describe(d activation.Descriptor, role string) row {
+// describe inspects one descriptor, and says so where serve would refuse it.
+func (s *settings) describe(d activation.Descriptor, role string) (row, activation.Socket) {
 	socket, err := activation.Inspect(d)
 	socket.Role = role
 	info := socket.Info
 	r := row{Number: d.Number, Name: d.Name, Source: d.Source, Family: string(info.Family), Type: info.Type, Protocol: info.Protocol, Address: info.Local, Peer: info.Remote, State: string(info.State)}
-	if err != nil {
-		r.Serve = "refuse it: " + err.Error()
-		return r
-	}
-	r.Kind = string(socket.Kind)
-	assigned, err := s.assign([]activation.Socket{socket})
 	if err == nil {
-		_, err = s.certificateFor(assigned)
+		r.Kind = string(socket.Kind)
+		var one []served
+		if one, err = s.assign([]activation.Socket{socket}); err == nil {
+			_, err = s.certificateFor(one)
+		}
 	}
 	if err != nil {
-		r.Serve = "refuse it: " + err.Error()
-		return r
+		r.Serve = refusal + err.Error()
 	}
-	r.Serve = "speak " + assigned[0].role
-	if socket.Kind == activation.Connection {
-		r.Serve += " on this connection, then exit"
+	return r, socket
+}
+
+// decide writes into the rows that are still open what serve would do with their sockets, which are the good ones.
+func (s *settings) decide(rows []row, good []activation.Socket) error {
+	all, err := s.assign(good)
+	for i := range rows {
+		if err == nil && rows[i].Serve == "" {
+			rows[i].Serve, all = all[0].would(), all[1:]
+		}
 	}
-	return r
+	return err
+}
+
+// would says what serve does with the socket.
+func (one served) would() string {
+	does := "speak " + one.role
+	if one.redirect {
+		does = "redirect to https"
+	}
+	switch {
+	case one.Kind == activation.Connection:
+		return does + " on this connection, then exit"
+	case one.Wait:
+		return does + " until idle, then exit"
+	case one.Info.State == platform.Bound:
+		return "listen on it and " + does
+	}
+	return does
+}
+
+// wouldBind says what serve does where nothing was inherited.
+func (s *settings) wouldBind() string {
+	switch {
+	case s.given["listen"] != "":
+		return "serve would bind " + s.Listen.String() + ", as " + s.given["listen"] + " says"
+	case s.saysNothing():
+		return "serve would bind https://localhost:" + bareHTTPS + " and http://localhost:" + bareHTTP + " itself"
+	case s.tlsOn():
+		return "serve would bind " + net.JoinHostPort(string(s.Host), strconv.Itoa(int(s.Port))) + " itself and speak https"
+	}
+	return "serve would bind " + net.JoinHostPort(string(s.Host), strconv.Itoa(int(s.Port))) + " itself and speak http"
 }

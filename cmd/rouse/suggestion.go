@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// suggestion returns "; did you mean X?" for the word of the list that is nearest to what was written, if one is near.
+// suggestion returns " (did you mean X?)" for the word of the list that is nearest to what was written, if one is near.
 func suggestion(written string, words []string) string {
 	best, nearest := "", max(2, len(written)/4)+1
 	for _, w := range words {
@@ -13,7 +13,7 @@ func suggestion(written string, words []string) string {
 	if best == "" {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	return fmt.Sprintf(" (did you mean %s?)", best)
 }
 
 // distance counts the letters to insert, delete, replace or swap with their neighbour to get from a to b (optimal string
