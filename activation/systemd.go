@@ -113,7 +113,7 @@ func numberAndName(first, n int, names string, named bool) ([]Descriptor, error)
 func (l listenFDs) mine() ([]Descriptor, []string, error) {
 	switch {
 	case l.unaddressed: // whatever else they say: libsystemd looks no further either
-		return nil, []string{"LISTEN_FDS is set without LISTEN_PID, so its descriptors may be another process's and are not used: take them with --fd 0"}, nil
+		return nil, []string{"LISTEN_FDS is set without LISTEN_PID, so its descriptors may be another process's and are not used: take one with --fd N, counted from 0"}, nil
 	case l.err != nil:
 		return nil, nil, l.err
 	case l.other != "":

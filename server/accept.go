@@ -173,11 +173,13 @@ func (a *accepter) endure(err error) error {
 func (s *Server) admit(nc net.Conn, socket *Socket) {
 	t := &transport{Conn: nc, sendTimeout: time.Duration(s.config.SendTimeout)}
 	c := &connection{Conn: t, transport: t, socket: socket, server: s, phase: fresh, since: time.Now()}
-	s.remember(c)
+	if socket.TLS {
+		c.phase = handshaking
+	}
+	s.remember(c) // from here on the drain looks at it
 	if !socket.TLS {
 		s.ready.give(plain{c})
 		return
 	}
-	c.phase = handshaking
 	go s.handshake(c)
 }

@@ -34,7 +34,7 @@ func (s *Server) Drain(timeout time.Duration, hurry bool) (cut int) {
 	if hurry {
 		keep = 0
 	}
-	s.awaitRequests(begun, min(keep, timeout), min(handshakePatience, timeout))
+	s.awaitRequests(begun, min(keep, timeout), min(handshakePatience, timeout), timeout)
 	ctx, cancel := context.WithDeadline(context.Background(), begun.Add(timeout))
 	defer cancel()
 	if s.http.Shutdown(ctx) != nil {
@@ -46,19 +46,24 @@ func (s *Server) Drain(timeout time.Duration, hurry bool) (cut int) {
 
 // awaitRequests waits for requests that may be on their way: for so long on idle and new connections (those that have been
 // idle for long are closed at once), and for handshakes to end. What is silent then is closed; HTTP/2 connections are left to
-// their final GOAWAY, unless there is no time for it.
-func (s *Server) awaitRequests(begun time.Time, keep, keepHandshakes time.Duration) {
+// their final GOAWAY, unless there is no time for it. HTTP/1 requests are waited for to their end: net/http, once it shuts
+// down, drops one that it has half read, and the connection of one that it answers.
+func (s *Server) awaitRequests(begun time.Time, keep, keepHandshakes, timeout time.Duration) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
 		<-tick.C
 		waited := time.Since(begun)
 		open := s.open()
-		arriving := 0
+		arriving, http1 := 0, 0
 		for _, c := range open {
 			doing, since := c.now()
+			old := c.http2() == nil
 			switch {
 			case doing == active:
+				if old {
+					http1++
+				}
 			case doing == handshaking && keep > 0:
 				if waited < keepHandshakes {
 					arriving++
@@ -67,11 +72,14 @@ func (s *Server) awaitRequests(begun time.Time, keep, keepHandshakes time.Durati
 				}
 			case c.transport.readable():
 				arriving++
-			case doing == idle && since-waited > longIdle, waited >= keep && (keep == 0 || c.http2() == nil):
+			case doing == idle && since-waited > longIdle, min(waited, since) >= keep && (keep == 0 || old):
 				c.Close()
+			case old:
+				http1++ // idle since a moment ago
 			}
 		}
-		if len(open) == 0 || waited >= keep && (arriving == 0 || waited >= keepHandshakes) {
+		quiet := waited >= keep && (arriving == 0 || waited >= keepHandshakes) && http1 == 0
+		if len(open) == 0 || quiet || waited >= timeout {
 			return
 		}
 	}

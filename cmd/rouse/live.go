@@ -16,6 +16,7 @@ import (
 const (
 	certificateLook = 2 * time.Second  // how often certificate files are looked at
 	inetdIdle       = 60 * time.Second // how long inetd's wait mode goes on without clients, unless told
+	hurryTimeout    = time.Second      // what running requests get after Ctrl-C in bare mode
 	launchdMinimum  = 10 * time.Second // launchd makes the next client wait when a job ends sooner (launchd.plist(5), ThrottleInterval)
 )
 
@@ -123,17 +124,21 @@ func (s *site) leave(manager activation.Manager) bool {
 // stop drains: first it goes on for the grace period, then it accepts no more and lets requests finish. Another signal ends it.
 func (s *site) stop(manager activation.Manager, signal os.Signal, signals <-chan os.Signal) {
 	manager.Stopping("ending after " + signal.String())
+	limit := time.Duration(s.settings.DrainTimeout)
+	hurry := s.opened.bare && signal == os.Interrupt // somebody waits at the terminal
+	if hurry {
+		limit = min(limit, hurryTimeout)
+	}
 	drained := make(chan int, 1)
 	go func() {
 		time.Sleep(time.Duration(s.settings.GracePeriod) * time.Second)
-		hurry := s.opened.bare && signal == os.Interrupt // somebody waits at the terminal
-		drained <- s.server.Drain(time.Duration(s.settings.DrainTimeout), hurry)
+		drained <- s.server.Drain(limit, hurry)
 	}()
 	for {
 		select {
 		case cut := <-drained:
 			if cut > 0 {
-				s.log.Warn(fmt.Sprintf("%d connections were cut off after %s; --drain-timeout gives them longer", cut, s.settings.DrainTimeout))
+				s.log.Warn(fmt.Sprintf("%d connections were cut off after %s; --drain-timeout gives them longer", cut, limit))
 			}
 			return
 		case again := <-signals:

@@ -47,8 +47,8 @@ func (t toSyslog) Write(line []byte) (int, error) {
 }
 
 // errorPriority stands before the last line of a program that failed, where the reader understands it.
-func errorPriority() string {
-	if journalReads(os.Stderr) {
+func errorPriority(to io.Writer) string {
+	if _, isSyslog := to.(toSyslog); isSyslog || journalReads(os.Stderr) {
 		return "<3>"
 	}
 	return ""

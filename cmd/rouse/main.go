@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/platform"
 )
 
 // Exit codes. A manager need not restart into what only a change of configuration mends.
@@ -48,7 +49,11 @@ type console struct {
 
 func main() {
 	stderr := standardError(activation.CoverErrors(wantsInetd(os.Args[1:], os.Getenv("SERVER_LISTEN"))))
-	os.Exit(run(console{os.Args[1:], os.Environ(), os.Stdout, stderr}))
+	stdout := io.Writer(os.Stdout)
+	if s, err := platform.Describe(1); err == nil && s.State == platform.Listening {
+		stdout = stderr // a listening socket (inetd's wait mode, StandardInput=socket) cannot be written to
+	}
+	os.Exit(run(console{os.Args[1:], os.Environ(), stdout, stderr}))
 }
 
 // wantsInetd tells whether an address inetd: was given, before options are read: their errors are lines already.
@@ -65,7 +70,7 @@ func run(c console) int {
 		return exitOK
 	}
 	text := printable(err.Error())
-	fmt.Fprintf(c.stderr, "%srouse: %s\n", errorPriority(), text)
+	fmt.Fprintf(c.stderr, "%srouse: %s\n", errorPriority(c.stderr), text)
 	activation.Manager{}.Failed(text)
 	if f, ok := errors.AsType[failure](err); ok {
 		return f.code

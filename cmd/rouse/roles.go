@@ -118,8 +118,11 @@ func (s served) url(local bool) string {
 
 // tlsOn tells whether sockets without a role speak TLS: what was said, else whether there is a certificate.
 func (s *settings) tlsOn() bool {
-	if s.given["tls"] != "" {
+	switch {
+	case s.given["tls"] != "":
 		return s.TLS
+	case s.given["http2"] != "" && !s.Http2 && s.given["http2-tls-cert"] != "":
+		return false // static-web-server 2's way to turn TLS off
 	}
 	return s.Http2 || s.TLSCert != "" || s.TLSKey != "" || credentialFile("tls.crt") != ""
 }

@@ -66,14 +66,14 @@ func sockets(c console) error {
 
 // writeTable is for people. Why a socket cannot be served is too long for it, and stands beneath.
 func writeTable(to io.Writer, rows []row, notices []string) error {
+	var b strings.Builder
 	for _, text := range notices {
-		fmt.Fprintln(to, printable(text))
+		fmt.Fprintln(&b, printable(text))
 	}
-	if len(rows) == 0 {
-		return nil
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	if len(rows) > 0 {
+		fmt.Fprintln(table, "NUMBER\tNAME\tSOURCE\tKIND\tFAMILY\tPROTOCOL\tADDRESS\tSTATE\tSERVE WOULD")
 	}
-	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NUMBER\tNAME\tSOURCE\tKIND\tFAMILY\tPROTOCOL\tADDRESS\tSTATE\tSERVE WOULD")
 	var refusals []string
 	for _, r := range rows {
 		state := r.State
@@ -90,10 +90,11 @@ func writeTable(to io.Writer, rows []row, notices []string) error {
 		}
 		fmt.Fprintln(table, strings.Join(cells, "\t"))
 	}
-	err := table.Flush()
+	table.Flush()
 	for _, text := range refusals {
-		fmt.Fprintln(to, "serve would "+printable(text))
+		fmt.Fprintln(&b, "serve would "+printable(text))
 	}
+	_, err := io.WriteString(to, b.String())
 	return err
 }
 
@@ -106,13 +107,18 @@ func (s *settings) inherited(opener *activation.Opener) (rows []row, notices []s
 	var good []activation.Socket // of the rows that have no refusal
 	named := map[int]bool{}
 	add := func(d activation.Descriptor, role string) {
-		named[d.Number] = true
 		r, socket := s.describe(d, role)
+		if named[d.Number] {
+			r.Serve = fmt.Sprintf("%s%s: descriptor %d is named by two addresses: leave one out", refusal, d.Source, d.Number)
+		}
+		named[d.Number] = true
 		if rows = append(rows, r); r.Serve == "" {
 			good = append(good, socket)
 		}
 	}
+	fd := s.fd()
 	if s.given["listen"] != "" {
+		fd = nil
 		addresses, err := s.listed()
 		if err != nil {
 			return nil, nil, err
@@ -127,7 +133,7 @@ func (s *settings) inherited(opener *activation.Opener) (rows []row, notices []s
 			}
 		}
 	}
-	found, err := opener.Find(s.fd())
+	found, err := opener.Find(fd)
 	if err != nil {
 		return nil, nil, failure{exitConfig, err}
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -18,12 +19,16 @@ func Binary(t testing.TB) string {
 	if path := os.Getenv("ROUSE_BINARY"); path != "" {
 		return path
 	}
-	path, err := build()
+	path, err := built()
 	if err != nil {
 		t.Fatalf("build rouse: %v", err)
 	}
+	os.Setenv("ROUSE_BINARY", path) // for the tests that follow, and for a test binary that starts itself
 	return path
 }
+
+// built builds once for all tests of a package: the go command takes half a second even where nothing is to be done.
+var built = sync.OnceValues(build)
 
 func build() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
