@@ -137,8 +137,8 @@ func (s *site) stop(manager activation.Manager, signal os.Signal, signals <-chan
 	for {
 		select {
 		case cut := <-drained:
-			if cut > 0 {
-				s.log.Warn(fmt.Sprintf("%d connections were cut off after %s; --drain-timeout gives them longer", cut, limit))
+			if cut > 0 && !hurry {
+				s.log.Warn(fmt.Sprintf("%d connections were cut off after %s; --drain-timeout gives them longer", cut, s.settings.DrainTimeout))
 			}
 			return
 		case again := <-signals:
