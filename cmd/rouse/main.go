@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -49,11 +50,17 @@ type console struct {
 
 func main() {
 	stderr := standardError(activation.CoverErrors(wantsInetd(os.Args[1:], os.Getenv("SERVER_LISTEN"))))
-	stdout := io.Writer(os.Stdout)
-	if s, err := platform.Describe(1); err == nil && s.State == platform.Listening {
-		stdout = stderr // a listening socket (inetd's wait mode, StandardInput=socket) cannot be written to
+	c := console{os.Args[1:], os.Environ(), os.Stdout, stderr}
+	standard, err := platform.Describe(1)
+	inetdWaits := err == nil && standard.State == platform.Listening // wait mode, or StandardInput=socket
+	if inetdWaits {
+		c.stdout = stderr // nobody reads what is written to a listening socket
 	}
-	os.Exit(run(console{os.Args[1:], os.Environ(), stdout, stderr}))
+	code := run(c)
+	if inetdWaits && code != exitOK {
+		time.Sleep(time.Second) // inetd starts us again at once for the client who waits, and gives the service up when that spins
+	}
+	os.Exit(code)
 }
 
 // wantsInetd tells whether an address inetd: was given, before options are read: their errors are lines already.
