@@ -154,19 +154,6 @@ func TestBindUnixOwner(t *testing.T) {
 	}
 }
 
-// A socket that could not be given away is not left behind with the wrong owner.
-func TestBindUnixOwnerRefused(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("root may give sockets to anybody")
-	}
-	path := filepath.Join(shortDir(t), "s")
-	_, err := opener().Open([]Address{address(t, "unix:"+path+"?owner=0")})
-	expectError(t, "root's", err, path)
-	if _, err := os.Lstat(path); err == nil {
-		t.Error("the socket is still there")
-	}
-}
-
 // The socket file of a crashed process is no obstacle; that of a running program, or any other file, is never removed.
 func TestBindUnixInTheWay(t *testing.T) {
 	dir := shortDir(t)

@@ -171,7 +171,7 @@ func (a *accepter) endure(err error) error {
 
 // admit makes a connection of what was accepted, and hands it on when it is ready to be read.
 func (s *Server) admit(nc net.Conn, socket *Socket) {
-	t := &transport{Conn: nc, sendTimeout: time.Duration(s.config.SendTimeout)}
+	t := &transport{Conn: nc, sendTimeout: s.config.SendTimeout.limit()}
 	c := &connection{Conn: t, transport: t, socket: socket, server: s, phase: fresh, since: time.Now()}
 	if socket.TLS {
 		c.phase = handshaking

@@ -80,10 +80,10 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		if r.Body != nil && r.Body != http.NoBody {
-			control.SetReadDeadline(time.Now().Add(time.Duration(s.config.ClientBodyTimeout)))
+			control.SetReadDeadline(time.Now().Add(s.config.ClientBodyTimeout.limit()))
 		}
 		if r.ProtoMajor == 2 {
-			w = &patientWriter{w, control, time.Duration(s.config.SendTimeout)}
+			w = &patientWriter{w, control, s.config.SendTimeout.limit()}
 		}
 		next.ServeHTTP(w, r)
 	})

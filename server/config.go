@@ -60,7 +60,7 @@ type Config struct {
 	DrainTimeout Duration `split_words:"true" flag:"drain-timeout" arg:"TIME" help:"after that, requests that still run are cut off"`
 	IdleExit     Duration `split_words:"true" flag:"idle-exit" arg:"TIME" help:"exit when no connection was open for so long; 0: never"`
 
-	// Time limits on what a client can hold open.
+	// Time limits on what a client can hold open. 0 is no limit.
 
 	TLSHandshakeTimeout Duration `split_words:"true" flag:"tls-handshake-timeout" arg:"TIME" help:"for the TLS handshake"`
 	ClientHeaderTimeout Duration `split_words:"true" flag:"client-header-timeout" arg:"TIME" help:"for the request's head"`

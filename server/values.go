@@ -64,6 +64,14 @@ func (d *Duration) Set(text string) error {
 	return nil
 }
 
+// limit is the span as a time limit. 0 is none: so long that nobody sees its end.
+func (d Duration) limit() time.Duration {
+	if d == 0 {
+		return 100 * 365 * 24 * time.Hour
+	}
+	return time.Duration(d)
+}
+
 func (d Duration) String() string {
 	text := time.Duration(d).String()
 	if strings.HasSuffix(text, "m0s") {

@@ -20,7 +20,7 @@ options, and their defaults:
 
 const helpTail = `
 Every option is also a variable: SERVER_ and its name in capitals (--tls-cert is SERVER_TLS_CERT; --fd is
-SERVER_LISTEN_FD). Flags win over variables. TIME is 90s, 5m, 1h or a number of seconds.
+SERVER_LISTEN_FD). Flags win over variables. TIME is 90s, 5m, 1h or a number of seconds; 0 lifts a limit on clients.
 
 Sockets are found by themselves: LISTEN_FDS, launchd, a socket on standard input, else HOST:PORT is bound. Their names
 are their roles: https, http; without such a name --tls decides. An https socket needs a certificate: --tls-cert and

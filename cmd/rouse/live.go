@@ -138,12 +138,12 @@ func (s *site) stop(manager activation.Manager, signal os.Signal, signals <-chan
 		select {
 		case cut := <-drained:
 			if cut > 0 && !hurry {
-				s.log.Warn(fmt.Sprintf("%d connections were cut off after %s; --drain-timeout gives them longer", cut, s.settings.DrainTimeout))
+				notice(s.log, fmt.Sprintf("connections cut off after %s: %d; --drain-timeout gives them longer", s.settings.DrainTimeout, cut))
 			}
 			return
 		case again := <-signals:
 			if again != syscall.SIGHUP {
-				s.log.Warn("ended by a second signal; running requests were cut off")
+				notice(s.log, "ended by a second signal; running requests were cut off")
 				s.server.Close()
 				return
 			}

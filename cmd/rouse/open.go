@@ -165,7 +165,7 @@ func bindBare(o *activation.Opener) ([]activation.Socket, error) {
 		}
 		if err != nil {
 			activation.Close(sockets)
-			return nil, fmt.Errorf("%w; or choose other sockets: rouse serve --host 127.0.0.1 --port PORT", err)
+			return nil, fmt.Errorf("%w (rouse serve --host 127.0.0.1 --port PORT)", err)
 		}
 		sockets = append(sockets, bound...)
 	}
