@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -199,7 +200,12 @@ func lockFolder(folder string) (unlock func()) {
 	if err != nil {
 		return func() {}
 	}
-	unix.Flock(int(f.Fd()), unix.LOCK_EX)
+	for range 100 { // at most a second: who holds it longer is not a Rouse that starts
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != unix.EWOULDBLOCK {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	return func() { f.Close() }
 }
 

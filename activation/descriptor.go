@@ -24,7 +24,7 @@ func (a Address) descriptor() (int, error) {
 	return int(n), nil
 }
 
-// take makes sockets of descriptors. On error none of them stays open.
+// take makes sockets of descriptors. On error those that were made are closed again.
 func (o *Opener) take(descriptors []Descriptor) ([]Socket, error) {
 	var sockets []Socket
 	for _, d := range descriptors {
@@ -66,6 +66,9 @@ func (o *Opener) takeOne(d Descriptor) (Socket, error) {
 // Inspect tells what a descriptor is and how it would be used; it changes nothing. The error says what is wrong with it.
 func Inspect(d Descriptor) (Socket, error) {
 	s := Socket{Name: d.Name, Source: d.Source, Number: d.Number, Kind: Listener}
+	if platform.OpenedHere(d.Number) && !strings.HasPrefix(d.Source, "launchd:") {
+		return s, fmt.Errorf("%s: descriptor %d is not open: what is there is the program's own; pass a listening socket there", d.Source, d.Number)
+	}
 	info, err := platform.Describe(d.Number)
 	if errors.Is(err, platform.ErrNotSocket) || errors.Is(err, syscall.EBADF) {
 		return s, fmt.Errorf("%s: %w; pass a listening socket there", d.Source, err)

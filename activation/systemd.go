@@ -39,7 +39,8 @@ func takeListenFDs(lookup func(string) (string, bool), unset func(string) error,
 	return l
 }
 
-// parseListenFDs makes the checks of libsystemd's sd_listen_fds_with_names(3), in its order.
+// parseListenFDs makes the checks of libsystemd's sd_listen_fds_with_names(3), in its order but for one: without LISTEN_FDS
+// nothing else is looked at.
 func parseListenFDs(lookup func(string) (string, bool), pid int, pidfdID func() (uint64, bool)) (l listenFDs, err error) {
 	count, counted := lookup("LISTEN_FDS")
 	if !counted {

@@ -88,7 +88,19 @@ func SameFile(a, b int) bool {
 	if unix.Fstat(a, &x) != nil || unix.Fstat(b, &y) != nil {
 		return false
 	}
+	if x.Ino == 0 && y.Ino == 0 { // macOS numbers no sockets but unix ones: their addresses have to tell
+		one, err1 := Describe(a)
+		other, err2 := Describe(b)
+		return err1 == nil && err2 == nil && one == other
+	}
 	return x.Dev == y.Dev && x.Ino == y.Ino
+}
+
+// OpenedHere tells whether this process opened the descriptor itself. Then close-on-exec is set, as Go sets it on everything,
+// which it is on nothing that came through exec(2). launchd's sockets come another way.
+func OpenedHere(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC != 0
 }
 
 // IsSocket tells whether the descriptor is an open socket.

@@ -8,89 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// patience bounds every wait of these tests.
-const patience = 20 * time.Second
-
-// number returns the descriptor of a socket or file for as long as the test runs.
-func number(t testing.TB, c syscall.Conn) int {
-	t.Helper()
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fd := -1
-	if err := raw.Control(func(own uintptr) { fd = int(own) }); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c }) // it must not be closed by the garbage collector
-	return fd
-}
-
-// open returns a new socket, closed at the end of the test.
-func open(t testing.TB, domain, kind int) int {
-	t.Helper()
-	fd, err := unix.Socket(domain, kind, 0)
-	if err != nil {
-		t.Skipf("socket(%d, %d): %v", domain, kind, err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
-}
-
-// pair returns an unnamed pair of unix sockets.
-func pair(t testing.TB) [2]int {
-	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fds[0]); unix.Close(fds[1]) })
-	return fds
-}
-
-// listen returns a plain TCP or unix listener.
-func listen(t testing.TB, network, address string) net.Listener {
-	t.Helper()
-	var config net.ListenConfig
-	config.SetMultipathTCP(false)
-	l, err := config.Listen(t.Context(), network, address)
-	if err != nil {
-		t.Skipf("cannot listen on %s %s: %v", network, address, err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
-}
-
-// connect returns the client's and the server's end of a connection to the listener.
-func connect(t testing.TB, l net.Listener) (client, server net.Conn) {
-	t.Helper()
-	client, err := net.DialTimeout(l.Addr().Network(), l.Addr().String(), patience)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err = l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close(); server.Close() })
-	return client, server
-}
-
-// shortDir is a temporary folder whose path leaves room for a name.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "rouse")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
 
 // What `rouse sockets` prints and serve decides by is what the kernel knows of a socket, on every system.
 func TestDescribe(t *testing.T) {
@@ -203,69 +123,6 @@ func TestDescribeErrors(t *testing.T) {
 		if IsSocket(fd) {
 			t.Errorf("descriptor %d is said to be a socket", fd)
 		}
-	}
-}
-
-// The program tells inetd's one socket on three descriptors from three that only look alike.
-func TestSameFile(t *testing.T) {
-	one, other := pair(t), pair(t)
-	twin, err := unix.Dup(one[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(twin)
-	for _, c := range []struct {
-		name string
-		a, b int
-		want bool
-	}{
-		{"a duplicate", one[0], twin, true},
-		{"itself", one[0], one[0], true},
-		{"the other end", one[0], one[1], false},
-		{"another pair", one[0], other[0], false},
-		{"nothing", one[0], 987654, false},
-		{"nothing twice", 987654, 987654, false},
-	} {
-		if got := SameFile(c.a, c.b); got != c.want || SameFile(c.b, c.a) != got {
-			t.Errorf("%s: %t", c.name, got)
-		}
-	}
-}
-
-// A server that is about to leave sees every kind of thing that somebody has to look at: bytes, a connection, an end.
-func TestReadable(t *testing.T) {
-	if Readable() {
-		t.Error("nothing at all is readable")
-	}
-	one := pair(t)
-	if Readable(one[0]) || Readable(one[0], one[1]) {
-		t.Error("an empty socket is readable")
-	}
-	if _, err := unix.Write(one[1], []byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	if !Readable(one[0]) || Readable(one[1]) || !Readable(one[1], one[0]) {
-		t.Error("a byte is not seen, or at the wrong end")
-	}
-	ended := pair(t)
-	if err := unix.Shutdown(ended[1], unix.SHUT_RDWR); err != nil {
-		t.Fatal(err)
-	}
-	if !Readable(ended[0]) {
-		t.Error("the end is not seen")
-	}
-	l := listen(t, "unix", filepath.Join(shortDir(t), "s"))
-	fd := number(t, l.(syscall.Conn))
-	if Readable(fd) {
-		t.Error("an idle listener is readable")
-	}
-	client, err := net.Dial("unix", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if !Readable(fd) {
-		t.Error("a waiting connection is not seen")
 	}
 }
 

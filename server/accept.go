@@ -104,6 +104,13 @@ func (a *accepter) pause() {
 	}
 }
 
+// nudge makes a loop that accepts come round once, and reports whether it will.
+func (a *accepter) nudge() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.paused && !a.stopped && !a.ended && a.interrupt()
+}
+
 func (a *accepter) isParked() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,132 +1,16 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 )
-
-// script is a listener whose Accept gives what the test puts in. Its deadline works as a net.Listener's.
-type script struct {
-	net.Listener
-	results chan any // a net.Conn or an error
-
-	mu          sync.Mutex
-	interrupted chan struct{}
-	closed      chan struct{}
-	closes      int
-}
-
-func newScript() *script {
-	return &script{results: make(chan any, 100), interrupted: make(chan struct{}), closed: make(chan struct{})}
-}
-
-func (l *script) Accept() (net.Conn, error) {
-	l.mu.Lock()
-	interrupted := l.interrupted
-	l.mu.Unlock()
-	select { // as the runtime: a passed deadline comes before what waits
-	case <-interrupted:
-		return nil, &net.OpError{Op: "accept", Err: os.ErrDeadlineExceeded}
-	case <-l.closed:
-		return nil, net.ErrClosed
-	default:
-	}
-	select {
-	case r := <-l.results:
-		if c, ok := r.(net.Conn); ok {
-			return c, nil
-		}
-		return nil, &net.OpError{Op: "accept", Err: r.(error)}
-	case <-interrupted:
-		return nil, &net.OpError{Op: "accept", Err: os.ErrDeadlineExceeded}
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *script) SetDeadline(at time.Time) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closes > 0 {
-		return net.ErrClosed
-	}
-	select {
-	case <-l.interrupted:
-		if at.IsZero() {
-			l.interrupted = make(chan struct{})
-		}
-	default:
-		if !at.IsZero() {
-			close(l.interrupted)
-		}
-	}
-	return nil
-}
-
-func (l *script) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closes++; l.closes == 1 {
-		close(l.closed)
-	}
-	return nil
-}
-
-// knock puts a connection in.
-func (l *script) knock() { l.results <- quietConn{} }
-
-// quietConn is a connection on which nothing ever comes.
-type quietConn struct{ net.Conn }
-
-func (quietConn) Close() error         { return nil }
-func (quietConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
-
-// loop runs an accept loop in a synctest bubble, and takes what it hands on.
-type loop struct {
-	*accepter
-	world  *world
-	listen *script
-	ended  chan error
-	taken  atomic.Int64
-}
-
-func runLoop(t *testing.T, play func(l *loop)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		listener := newScript()
-		w := build(t, saying("x"), nil)
-		l := &loop{newAccepter(w.Server, &Socket{Listener: listener, Name: "fd:3"}), w, listener, make(chan error, 1), atomic.Int64{}}
-		w.accepters = []*accepter{l.accepter}
-		go func() { l.ended <- l.run() }()
-		go func() {
-			for {
-				if _, err := w.ready.Accept(); err != nil {
-					return
-				}
-				l.taken.Add(1)
-			}
-		}()
-		synctest.Wait()
-		play(l)
-		l.stop()
-		w.ready.Close()
-		synctest.Wait()
-		if len(l.ended) != 1 {
-			t.Error("the loop goes on after stop")
-		}
-	})
-}
 
 // A server that is about to leave takes no client with it: from Pause to Resume everybody waits in the kernel's queue, and
 // who was taken before is counted.
@@ -283,97 +167,6 @@ func TestServeEndsWithUselessSocket(t *testing.T) {
 	if _, err := good.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the other socket is still open: %v", err)
 	}
-}
-
-// The watchdog is told of life only while connections are taken and requests answered; otherwise systemd restarts the service.
-func TestAlive(t *testing.T) {
-	runLoop(t, func(l *loop) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		for range 3 {
-			if err := l.world.Alive(ctx); err != nil {
-				t.Error(err)
-			}
-		}
-		l.listen.knock()
-		synctest.Wait()
-		if l.taken.Load() != 1 {
-			t.Error("a sign of life stops the loop")
-		}
-		l.world.Pause()
-		if err := l.world.Alive(ctx); err != nil {
-			t.Errorf("a paused server is said to be dead: %v", err)
-		}
-		l.world.Resume()
-	})
-	hang := make(chan bool)
-	for name, c := range map[string]struct {
-		content http.HandlerFunc
-		want    string
-	}{
-		"a handler that hangs":  {func(http.ResponseWriter, *http.Request) { <-hang }, "a request of our own was not answered"},
-		"a handler that panics": {func(http.ResponseWriter, *http.Request) { panic("oh") }, ""},
-		"one that breaks off":   {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ""},
-		"one that answers": {func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodHead || r.URL.Path != "/" || w.Header() == nil {
-				t.Errorf("it was asked %s %s", r.Method, r.URL)
-			}
-			w.WriteHeader(http.StatusTeapot)
-			w.Write([]byte("x"))
-		}, ""},
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), bound)
-		if c.want != "" {
-			ctx, cancel = context.WithTimeout(t.Context(), 10*time.Millisecond)
-		}
-		w := build(t, c.content, nil)
-		err := w.Alive(ctx)
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if requests := w.log.entries(t, "request"); len(requests) > 0 {
-			t.Errorf("%s: the log tells of %v", name, requests)
-		}
-		cancel()
-	}
-	close(hang)
-}
-
-// An accept loop that stands still is found out: nobody can connect then, though everything else may look well.
-func TestAliveStuckLoop(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		listener := newScript()
-		w := build(t, saying("x"), nil)
-		a := newAccepter(w.Server, &Socket{Listener: listener, Name: "fd:3"})
-		w.accepters = []*accepter{a}
-		ended := make(chan error, 1)
-		go func() { ended <- a.run() }()
-		listener.knock() // is handed on to nobody
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if err := w.Alive(ctx); err == nil || !strings.Contains(err.Error(), "the accept loop of fd:3 does not turn") {
-			t.Errorf("%v", err)
-		}
-		w.ready.Close()
-		a.stop()
-		<-ended
-	})
-}
-
-// undeadlined is a listener that cannot be interrupted, as that of a single connection.
-type undeadlined struct{ net.Listener }
-
-// A server of inetd's single connection can be paused and asked for life although its Accept cannot be interrupted.
-func TestPauseSingleConnection(t *testing.T) {
-	noLeaks(t)
-	w := build(t, saying("x"), nil)
-	w.serve(t, Socket{Listener: undeadlined{listen(t)}, Name: "inetd:"})
-	w.Pause()
-	if err := w.Alive(within(t)); err != nil {
-		t.Error(err)
-	}
-	w.Resume()
 }
 
 // A signal that comes before the first connection could be accepted ends the program, whoever holds the sockets.

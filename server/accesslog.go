@@ -26,7 +26,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 				slog.String("remote_addr", client(c.RemoteAddr())),
 				slog.String("method", method),
 				slog.String("uri", target),
-				slog.Int("status", reply.statusSent()),
+				slog.Int("status", reply.statusSent(complete)),
 				slog.Int64("bytes", reply.bytes),
 				slog.Duration("duration", time.Since(begun)),
 				slog.String("protocol", protocol(r)),
@@ -41,7 +41,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 	})
 }
 
-// protocol names what was spoken: HTTP/1.1, HTTP/2.0, with TLS's version where there is TLS.
+// protocol names what was spoken: HTTP/1.1 or HTTP/2.0, with +TLS where it was.
 func protocol(r *http.Request) string {
 	if r.TLS == nil {
 		return r.Proto
@@ -97,8 +97,9 @@ func (w *recorder) note(n int64, err error) {
 // begun tells whether anything of the reply was sent.
 func (w *recorder) begun() bool { return w.status != 0 || w.bytes > 0 }
 
-func (w *recorder) statusSent() int {
-	if w.status == 0 {
+// statusSent is the status of the reply; 0 when a handler was broken off before it said one.
+func (w *recorder) statusSent(complete bool) int {
+	if w.status == 0 && (complete || w.bytes > 0) {
 		return http.StatusOK
 	}
 	return w.status

@@ -79,7 +79,7 @@ func (s *Server) leaving(next http.Handler) http.Handler {
 func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
-		if r.Body != nil && r.Body != http.NoBody {
+		if r.ContentLength != 0 {
 			control.SetReadDeadline(time.Now().Add(s.config.ClientBodyTimeout.limit()))
 		}
 		if r.ProtoMajor == 2 {

@@ -30,7 +30,7 @@ type Config struct {
 	// Host is the address to bind when no socket was inherited.
 	Host Host `split_words:"true" flag:"host" short:"a" arg:"HOST" help:"address to bind when no socket was inherited"`
 	// Port is the port to bind when no socket was inherited.
-	Port uint16 `split_words:"true" flag:"port" short:"p" arg:"PORT" help:"port to bind when no socket was inherited"`
+	Port Port `split_words:"true" flag:"port" short:"p" arg:"PORT" help:"port to bind when no socket was inherited"`
 
 	// TLS.
 
@@ -43,10 +43,10 @@ type Config struct {
 	TLSKey  string `split_words:"true" flag:"tls-key" arg:"FILE" help:"private key (PEM: PKCS#1, PKCS#8 or SEC1)"`
 
 	// HTTPSRedirect makes sockets with the role http answer with a redirect to the https one.
-	HTTPSRedirect          bool   `split_words:"true" flag:"https-redirect" help:"redirect from http sockets to the https one"`
-	HTTPSRedirectHost      Host   `split_words:"true" flag:"https-redirect-host" arg:"HOST" help:"host to redirect to; default: the request's own"`
-	HTTPSRedirectFromPort  uint16 `split_words:"true" flag:"https-redirect-from-port" arg:"PORT" help:"port to bind for the redirect when no socket was inherited"`
-	HTTPSRedirectFromHosts Hosts  `split_words:"true" flag:"https-redirect-from-hosts" arg:"HOST,…" help:"hosts to redirect from, others get 400; default: any"`
+	HTTPSRedirect          bool  `split_words:"true" flag:"https-redirect" help:"redirect from http sockets to the https one"`
+	HTTPSRedirectHost      Host  `split_words:"true" flag:"https-redirect-host" arg:"HOST" help:"host to redirect to; default: the request's own"`
+	HTTPSRedirectFromPort  Port  `split_words:"true" flag:"https-redirect-from-port" arg:"PORT" help:"port to bind for the redirect when no socket was inherited"`
+	HTTPSRedirectFromHosts Hosts `split_words:"true" flag:"https-redirect-from-hosts" arg:"HOST,…" help:"hosts to redirect from, others get 400; default: any"`
 
 	// Logging, to standard error.
 

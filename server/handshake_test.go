@@ -133,3 +133,26 @@ func TestTimeLimits(t *testing.T) {
 		w.Close()
 	}
 }
+
+// A time limit of 0 lifts that limit and nothing else: the server answers on every protocol.
+func TestNoTimeLimits(t *testing.T) {
+	noLeaks(t)
+	l := listen(t)
+	build(t, saying("here"), func(c *Config) {
+		c.TLSHandshakeTimeout, c.ClientHeaderTimeout, c.ClientBodyTimeout, c.KeepaliveTimeout, c.SendTimeout = 0, 0, 0, 0, 0
+	}).serve(t, Socket{Listener: l, TLS: true})
+	for _, protocol := range []string{"h1", "h2"} {
+		c := browser(t, protocol)
+		for range 2 {
+			reply, err := c.Post("https://"+l.Addr().String(), "text/plain", strings.NewReader("x"))
+			if err != nil {
+				t.Fatalf("%s: %v", protocol, err)
+			}
+			if body, err := io.ReadAll(reply.Body); string(body) != "here" || err != nil {
+				t.Errorf("%s: %q, %v", protocol, body, err)
+			}
+			reply.Body.Close()
+		}
+		c.CloseIdleConnections()
+	}
+}

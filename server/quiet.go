@@ -63,10 +63,10 @@ func (s *Server) Resume() {
 func (s *Server) Alive(ctx context.Context) error {
 	for _, a := range s.loops() {
 		before := a.turns.Load()
-		if a.isParked() || !a.interrupt() {
+		if !a.nudge() {
 			continue
 		}
-		for a.turns.Load() == before {
+		for a.turns.Load() == before && !a.isParked() {
 			select {
 			case <-ctx.Done():
 				return fmt.Errorf("the accept loop of %s does not turn: %w", a.socket.Name, ctx.Err())

@@ -116,6 +116,20 @@ func (n Number) String() string {
 	return strconv.FormatUint(uint64(n.Value), 10)
 }
 
+// Port is a TCP port. It is decimal: 0443 is 443.
+type Port uint16
+
+func (p *Port) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return fmt.Errorf("not a number from 0 to 65535")
+	}
+	*p = Port(n)
+	return nil
+}
+
+func (p Port) String() string { return strconv.Itoa(int(p)) }
+
 // List is words separated by commas.
 type List []string
 

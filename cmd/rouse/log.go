@@ -86,6 +86,8 @@ func formatted(w io.Writer, format server.LogFormat, level slog.Level, colours, 
 			return slog.Attr{}
 		case a.Key == slog.LevelKey:
 			return levelName(a, format, prioritized)
+		case a.Value.Kind() == slog.KindDuration && format == "json":
+			return slog.Float64(a.Key, a.Value.Duration().Seconds()) // slog writes nanoseconds, and programs guess
 		}
 		return a
 	}

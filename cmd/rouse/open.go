@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -189,7 +188,7 @@ func (s *settings) bindHostPort(o *activation.Opener) (sockets []activation.Sock
 	} else if s.HTTPSRedirect {
 		return nil, nil, config("%s needs TLS: add --tls with --tls-cert and --tls-key", s.given["https-redirect"])
 	}
-	port := strconv.Itoa(int(s.Port))
+	port := s.Port.String()
 	sockets, err = bind(o, role, host, port)
 	if errors.Is(err, syscall.EAFNOSUPPORT) && s.given["host"] == "" {
 		host = "0.0.0.0"
@@ -202,7 +201,7 @@ func (s *settings) bindHostPort(o *activation.Opener) (sockets []activation.Sock
 	if err != nil || !s.HTTPSRedirect {
 		return sockets, notices, err
 	}
-	from, err := bind(o, "http", host, strconv.Itoa(int(s.HTTPSRedirectFromPort)))
+	from, err := bind(o, "http", host, s.HTTPSRedirectFromPort.String())
 	if err != nil {
 		activation.Close(sockets)
 		return nil, nil, fmt.Errorf("--https-redirect: %w; or choose another port with --https-redirect-from-port", err)

@@ -107,8 +107,6 @@ func accepted(typeName string, err error) string {
 	switch typeName {
 	case "bool":
 		return "not true or false"
-	case "uint16":
-		return "not a number from 0 to 65535"
 	}
 	return err.Error()
 }
@@ -164,8 +162,6 @@ func (o option) add(flags *pflag.FlagSet) {
 		flags.BoolVarP(p, o.flag, o.short, *p, o.help)
 	case *string:
 		flags.StringVarP(p, o.flag, o.short, *p, o.help)
-	case *uint16:
-		flags.Uint16VarP(p, o.flag, o.short, *p, o.help)
 	case *server.Addresses:
 		flags.VarP(&repeated{to: p}, o.flag, o.short, o.help)
 	case interface {
@@ -257,7 +253,12 @@ func (s *settings) mergeSpellings() error {
 		}
 		i := slices.IndexFunc(all, func(t option) bool { return t.flag == o.means })
 		target := all[i]
-		if other, both := s.given[o.means]; both && !o.field.Equal(target.field) {
+		other, both := s.given[o.means]
+		switch flag := strings.HasPrefix(as, "-"); {
+		case !both || o.field.Equal(target.field) || flag && !strings.HasPrefix(other, "-"):
+		case !flag && strings.HasPrefix(other, "-"):
+			continue // flags win
+		default:
 			return s.conflict("%s and %s are two spellings of one option, and say different things: leave one out", as, other)
 		}
 		target.field.Set(o.field)

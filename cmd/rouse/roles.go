@@ -93,6 +93,9 @@ func (s *site) serverSockets() []server.Socket {
 
 // port is the socket's TCP port, 0 for a unix socket.
 func (s served) port() int {
+	if s.Info.Family == platform.Unix {
+		return 0
+	}
 	_, text, _ := net.SplitHostPort(s.Info.Local)
 	port, _ := strconv.Atoi(text)
 	return port

@@ -178,7 +178,7 @@ func (s *site) announce() {
 		urls = appendNew(urls, line)
 	}
 	for _, line := range urls {
-		notice(s.log, "  "+line)
+		notice(s.log, "at "+line)
 	}
 	if s.settings.HTTPSRedirect && !slices.ContainsFunc(s.sockets, func(one served) bool { return one.role == "https" }) {
 		notice(s.log, s.settings.given["https-redirect"]+" does nothing here: no socket speaks https, so the site is served in clear")

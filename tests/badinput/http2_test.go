@@ -30,7 +30,6 @@ func TestSpellingsOfTLS(t *testing.T) {
 	refused(t, []refusal{
 		{name: "two certificates", args: append(fd, "--tls-cert", "a", "--http2-tls-cert", "b"), files: files, code: usage, want: "--http2-tls-cert and --tls-cert" + contradict},
 		{name: "two keys, by variables", args: fd, env: []string{"SERVER_TLS_KEY=a", "SERVER_HTTP2_TLS_KEY=b"}, files: files, code: config, want: "SERVER_HTTP2_TLS_KEY and SERVER_TLS_KEY" + contradict},
-		{name: "two certificates, flag and variable", args: append(fd, "--http2-tls-cert", "b"), env: []string{"SERVER_TLS_CERT=a"}, files: files, code: config, want: "--http2-tls-cert and SERVER_TLS_CERT" + contradict},
 		{name: "TLS on and off", args: fd, env: []string{"SERVER_TLS=false", "SERVER_HTTP2_TLS=true"}, files: files, code: config, want: "SERVER_HTTP2_TLS and SERVER_TLS" + contradict},
 		{name: "--http2 alone", args: append(fd, "--http2"), files: files, code: usage, want: "--http2" + needs},
 		{name: "SERVER_HTTP2 alone", args: fd, env: []string{"SERVER_HTTP2=true"}, files: files, code: config, want: "SERVER_HTTP2" + needs},

@@ -35,11 +35,11 @@ func TestPort8080StandsInFor80(t *testing.T) {
 		Through: []string{"unshare", "-rn", "setpriv", "--bounding-set=-all", "--inh-caps=-all"},
 		Args:    []string{"--tls=false", "--root", root}, // any option of sockets or TLS ends bare mode
 	})
-	p.Stderr.WaitFor(`  http://\S+ from \S+\n`, soon)
+	p.Stderr.WaitFor(`at http://\S+ from \S+\n`, soon)
 	same(t, lines(p.Stderr.String()), []string{
 		"this user may not bind port 80, so port 8080 is used: say --port to choose, or let systemd or launchd open the socket",
 		"serving " + root,
-		"  http://localhost:8080 from tcp:[::]:8080",
+		"at http://localhost:8080 from tcp:[::]:8080",
 	})
 	if code := p.Stop().ExitCode(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)

@@ -66,7 +66,7 @@ func (s start) check(t *testing.T) {
 	for _, line := range lines(p.Stderr.String()) {
 		switch {
 		case line == "serving "+root:
-		case strings.HasPrefix(line, "  http"):
+		case strings.HasPrefix(line, "at http"):
 		case strings.HasPrefix(line, "certificate "):
 		default:
 			notices = append(notices, line)
