@@ -114,7 +114,7 @@ func TestDrainServesTheQueueOfBoundSockets(t *testing.T) {
 	p := program.Start(t, program.Run{Args: []string{"serve", "--root", a.root, "--host", "127.0.0.1", "--port", "0"}})
 	address := p.Stderr.WaitFor(`http://(127\.0\.0\.1:\d+)`, limit)[1]
 	dial(t, address).get("/")
-	freeze(t, p) // from here on all wait in the queue
+	program.Freeze(t, p.Pid) // from here on all wait in the queue
 	var waiting []*http1Conn
 	for range 20 {
 		c := dial(t, address)

@@ -1,141 +1,55 @@
 package systemd
 
 import (
-	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
+	"github.com/rouse-server/rouse/tests/load"
 	"github.com/rouse-server/rouse/tests/program"
 )
 
-// readReply reads one whole reply and tells whether the server will close the connection.
-func readReply(c net.Conn) (closes bool, err error) {
-	reply, err := http.ReadResponse(bufio.NewReader(c), nil)
+// ask sends a request and reads the whole reply.
+func ask(c net.Conn) error {
+	_, err := load.Ask(c)
+	return err
+}
+
+// get asks once, on a connection of its own.
+func get(config *tls.Config) error {
+	c, err := connect(config)
 	if err != nil {
-		return false, err
+		return err
 	}
-	defer reply.Body.Close()
-	if _, err := io.Copy(io.Discard, reply.Body); err != nil {
-		return false, err
-	}
-	if reply.StatusCode != http.StatusOK {
-		return false, fmt.Errorf("status %s", reply.Status)
-	}
-	return reply.Close, nil
+	defer c.Close()
+	return ask(c)
 }
 
-// load is clients that never try again: what they do not get is lost.
-type load struct {
-	answered atomic.Int64
-	mu       sync.Mutex
-	lost     []error
-	stop     chan struct{}
-	clients  sync.WaitGroup
+func connect(config *tls.Config) (net.Conn, error) {
+	return tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", "127.0.0.1:8443", config)
 }
 
-func (l *load) lose(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lost = append(l.lost, err)
-}
+// clients is how many clients crowd starts.
+const clients = 10
 
-func (l *load) ended() bool {
-	select {
-	case <-l.stop:
-		return true
-	default:
-		return false
-	}
-}
-
-// startLoad starts clients that keep their connections, clients that open one for each request, and HTTP/2 clients.
-func startLoad(t *testing.T, pool *x509.CertPool) *load {
-	l := &load{stop: make(chan struct{})}
-	config := &tls.Config{RootCAs: pool, NextProtos: []string{"http/1.1"}}
-	for range 4 {
-		l.clients.Go(func() { l.keepAlive(config) })
-		l.clients.Go(func() { l.eachTime(config) })
-	}
-	h2 := program.Client(t, pool).HTTP2
+// crowd starts clients that keep their connections, clients that open one for each request, and HTTP/2 clients.
+func crowd(t *testing.T, pool *x509.CertPool) *load.Load {
+	l := &load.Load{}
+	http1 := func() (net.Conn, error) { return connect(&tls.Config{RootCAs: pool}) }
+	l.KeepConnections(clients-6, http1)
+	l.NewConnections(clients-6, http1)
 	for range 2 {
-		l.clients.Go(func() { l.http2(h2) })
+		l.UseClient(program.Client(t, pool).HTTP2, httpsURL)
 	}
 	return l
-}
-
-func (l *load) finish() (answered int64, lost []error) {
-	close(l.stop)
-	l.clients.Wait()
-	return l.answered.Load(), l.lost
-}
-
-func (l *load) keepAlive(config *tls.Config) {
-	var c *tls.Conn
-	for !l.ended() {
-		if c == nil {
-			var err error
-			if c, err = tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", "127.0.0.1:8443", config); err != nil {
-				l.lose(fmt.Errorf("connect: %w", err))
-				return
-			}
-			defer c.Close()
-		}
-		c.SetDeadline(time.Now().Add(patience))
-		_, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		closes := false
-		if err == nil {
-			closes, err = readReply(c)
-		}
-		if err != nil {
-			l.lose(fmt.Errorf("on a kept connection: %w", err))
-			closes = true
-		} else {
-			l.answered.Add(1)
-		}
-		if closes {
-			c.Close()
-			c = nil
-		}
-	}
-}
-
-func (l *load) eachTime(config *tls.Config) {
-	for !l.ended() {
-		if err := get(config); err != nil {
-			l.lose(fmt.Errorf("on a new connection: %w", err))
-			continue
-		}
-		l.answered.Add(1)
-	}
-}
-
-func (l *load) http2(client *http.Client) {
-	for !l.ended() {
-		reply, err := client.Get(httpsURL)
-		if err == nil {
-			_, err = io.Copy(io.Discard, reply.Body)
-			reply.Body.Close()
-		}
-		if err != nil {
-			l.lose(fmt.Errorf("over HTTP/2: %w", err))
-			continue
-		}
-		l.answered.Add(1)
-	}
 }
 
 // Without this an upgrade or a changed option would cost somebody a page: five restarts under load, with clients that never
@@ -143,20 +57,18 @@ func (l *load) http2(client *http.Client) {
 func TestRestartLosesNothing(t *testing.T) {
 	pool := shipped(t, "")
 	curl(t, httpsURL)
-	l := startLoad(t, pool)
+	l := crowd(t, pool)
 	wrk := startWrk(t)
 	restarts := 5
 	if os.Getenv("ROUSE_LONG") == "systemd" {
 		restarts = 50
 	}
 	for range restarts {
-		before := l.answered.Load()
-		waitFor(t, "requests are answered", func() bool { return l.answered.Load() >= before+200 })
+		l.Await(t, 200, patience)
 		run(t, "systemctl", "restart", "rouse.service")
 	}
-	before := l.answered.Load()
-	waitFor(t, "requests are answered after the last restart", func() bool { return l.answered.Load() >= before+200 })
-	answered, lost := l.finish()
+	l.Await(t, 200, patience)
+	answered, lost := l.End()
 	if len(lost) > 0 {
 		t.Errorf("%d of %d requests were lost; the first: %v", len(lost), answered, lost[0])
 	}
@@ -199,7 +111,7 @@ func TestKillLosesAtMostWhatWasHeld(t *testing.T) {
 	const heldCount, queuedCount = 5, 50
 	var held []net.Conn
 	for range heldCount {
-		c, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", "127.0.0.1:8443", config)
+		c, err := connect(config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +121,7 @@ func TestKillLosesAtMostWhatWasHeld(t *testing.T) {
 		}
 		held = append(held, c)
 	}
-	kill(t, pid, syscall.SIGSTOP) // from here on connections stay in the queue
+	program.Freeze(t, pid) // from here on connections stay in the queue
 	results := make(chan error, queuedCount)
 	for range queuedCount {
 		go func() { results <- get(config) }()
@@ -223,7 +135,6 @@ func TestKillLosesAtMostWhatWasHeld(t *testing.T) {
 	}
 	lost := 0
 	for _, c := range held {
-		c.SetDeadline(time.Now().Add(patience))
 		if err := ask(c); err == nil {
 			t.Error("a connection of the killed process was answered")
 		} else if errors.Is(err, syscall.ECONNREFUSED) {
@@ -259,16 +170,15 @@ func establishedTo(t *testing.T, port int) (n int) {
 func TestKillUnderLoad(t *testing.T) {
 	pool := shipped(t, "[Service]\nRestartSec=100ms\n")
 	curl(t, httpsURL)
-	l := startLoad(t, pool)
-	const kills, clients = 3, 10
+	l := crowd(t, pool)
+	const kills = 3
 	for range kills {
-		before := l.answered.Load()
-		waitFor(t, "requests are answered", func() bool { return l.answered.Load() >= before+200 })
+		l.Await(t, 200, patience)
 		pid := mainPID(t)
 		kill(t, pid, syscall.SIGKILL)
 		waitFor(t, "a new process", func() bool { next := mainPID(t); return next != 0 && next != pid })
 	}
-	answered, lost := l.finish()
+	answered, lost := l.End()
 	if len(lost) > kills*clients {
 		t.Errorf("%d requests were lost in %d kills of a process with %d clients; the first: %v", len(lost), kills, clients, lost[0])
 	}

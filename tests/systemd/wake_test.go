@@ -3,8 +3,6 @@ package systemd
 import (
 	"crypto/tls"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,17 +124,6 @@ func TestMissingCertificateIsSaidAndClientsWait(t *testing.T) {
 	}
 }
 
-// get asks once, on a connection of its own.
-func get(config *tls.Config) error {
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", "127.0.0.1:8443", config)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
-	return ask(c)
-}
-
 // Without this the manager would not know when Rouse is ready, nor people what it does; nor would a hang be noticed.
 func TestNotify(t *testing.T) {
 	shipped(t, "[Service]\nWatchdogSec=1s\nRestartSec=100ms\n")
@@ -182,12 +169,11 @@ func TestReloadSwapsTheCertificateUnderAnOpenConnection(t *testing.T) {
 	}
 	old := renew()
 	shipped(t, "[Service]\nEnvironment=SERVER_TLS_CERT="+dir+"/tls.crt SERVER_TLS_KEY="+dir+"/tls.key\n")
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", "127.0.0.1:8443", old)
+	c, err := connect(old)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
 	if err := ask(c); err != nil {
 		t.Fatal(err)
 	}
@@ -296,13 +282,4 @@ func TestOtherWaysToPassSockets(t *testing.T) {
 			}
 		})
 	}
-}
-
-// ask sends a request and reads the whole reply.
-func ask(c net.Conn) error {
-	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-		return err
-	}
-	_, err := readReply(c)
-	return err
 }
