@@ -75,6 +75,9 @@ func ParseAddresses(text string) ([]Address, error) {
 // String writes the address without role and options, as it stands in messages.
 func (a Address) String() string { return a.Source + ":" + a.Detail }
 
+// subject is the address in front of a message's own colon.
+func (a Address) subject() string { return strings.TrimSuffix(a.String(), ":") }
+
 // check refuses what no environment could make right: options that the source does not have, details of the wrong form.
 func (a Address) check(text string) error {
 	known := []string{}

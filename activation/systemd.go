@@ -130,14 +130,14 @@ func (l listenFDs) absence() string { return cmp.Or(l.other, "LISTEN_FDS is not 
 func (l listenFDs) named(a Address) ([]Descriptor, error) {
 	all, notices, err := l.mine()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a, err)
+		return nil, fmt.Errorf("%s: %w", a.subject(), err)
 	}
 	if len(all) == 0 {
 		reason := "LISTEN_FDS is not set: start it by a socket unit, or name another source"
 		if len(notices) > 0 {
 			reason = notices[0]
 		}
-		return nil, fmt.Errorf("%s: no sockets were passed: %s", a, reason)
+		return nil, fmt.Errorf("%s: no sockets were passed: %s", a.subject(), reason)
 	}
 	name, index, err := a.named()
 	if err != nil {
@@ -153,7 +153,7 @@ func (l listenFDs) named(a Address) ([]Descriptor, error) {
 		return found[index : index+1], nil
 	}
 	if len(found) == 0 || index >= 0 {
-		return nil, fmt.Errorf("%s: no such socket was passed; there are %s", a, sourcesOf(all))
+		return nil, fmt.Errorf("%s: no such socket was passed; there are %s", a.subject(), sourcesOf(all))
 	}
 	return found, nil
 }

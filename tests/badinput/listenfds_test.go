@@ -57,7 +57,7 @@ func TestPassedSocketsByName(t *testing.T) {
 		{name: "passed to another process", args: []string{"--listen", "systemd:web"}, env: []string{"LISTEN_FDS=2", "LISTEN_PID=1"}, files: two, code: config,
 			pattern: `systemd:web: no sockets were passed: LISTEN_FDS is set, but not for this process: LISTEN_PID=1 is another process \(this one is \d+\)`},
 		{name: "passed to nobody", args: []string{"--listen", "systemd:"}, env: []string{"LISTEN_FDS=2"}, files: two, code: config,
-			want: "systemd:: no sockets were passed: LISTEN_FDS is set without LISTEN_PID, so its descriptors may be another process's and are not used: take one with --fd N, counted from 0"},
+			want: "systemd: no sockets were passed: LISTEN_FDS is set without LISTEN_PID, so its descriptors may be another process's and are not used: take one with --fd N, counted from 0"},
 	})
 }
 
