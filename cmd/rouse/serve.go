@@ -184,7 +184,11 @@ func (s *site) announce() {
 		notice(s.log, s.settings.given["https-redirect"]+" does nothing here: no socket speaks https, so the site is served in clear")
 	}
 	if s.certificate.store != nil {
-		notice(s.log, s.certificate.describe())
+		line := s.certificate.describe()
+		if s.certificate.origin == "development" {
+			line += "; browsers do not know it and warn once"
+		}
+		notice(s.log, line)
 		for _, warning := range s.certificate.store.Warnings(time.Now()) {
 			s.log.Warn(warning)
 		}

@@ -49,7 +49,7 @@ func (d developer) folder(name string) {
 
 // ready waits until the program has said where it serves.
 func ready(p *program.Process) *program.Process {
-	p.Stderr.WaitFor(`development certificate, SHA-256 \S+, until \d{4}-\d\d-\d\d\n`, limit)
+	p.Stderr.WaitFor(`development certificate, SHA-256 \S+, until \d{4}-\d\d-\d\d; browsers .*\n`, limit)
 	return p
 }
 
