@@ -102,9 +102,9 @@ func dispatch(c console) error {
 		}
 		return serve(c)
 	}
-	if run, ok := commands()[c.args[0]]; ok {
+	if named, ok := commands()[c.args[0]]; ok {
 		c.args = c.args[1:]
-		return run(c)
+		return named(c)
 	}
 	if info, err := os.Stat(c.args[0]); errors.Is(err, os.ErrNotExist) || err == nil && !info.IsDir() {
 		names := []string{"serve", "sockets", "version", "help"}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/rouse-server/rouse/activation"
 	"github.com/rouse-server/rouse/server"
-	"github.com/rouse-server/rouse/server/certificate"
 	"github.com/rouse-server/rouse/server/files"
 	"github.com/rouse-server/rouse/server/welcome"
 )
@@ -118,13 +116,13 @@ func (s *site) openContent() error {
 	case errors.Is(err, os.ErrNotExist):
 		return config("root %s: there is no such folder%s: make it, or name another with --root or SERVER_ROOT", root, beneath(root))
 	case err != nil:
-		return config("root %s: this user cannot open it (%w): change that, or name another with --root or SERVER_ROOT", root, bare(err))
+		return config("root %s: this user cannot open it (%w): change that, or name another with --root or SERVER_ROOT", root, withoutPath(err))
 	case !info.IsDir():
 		return config("root %s: not a folder, and only folders can be served: name one with --root or SERVER_ROOT", root)
 	}
 	opened, err := os.OpenRoot(root)
 	if err != nil {
-		return config("root %s: this user cannot open it (%w): change that, or name another with --root or SERVER_ROOT", root, bare(err))
+		return config("root %s: this user cannot open it (%w): change that, or name another with --root or SERVER_ROOT", root, withoutPath(err))
 	}
 	s.content = files.New(opened, files.Options{IndexFiles: s.settings.IndexFiles, Log: s.log})
 	if s.showing, err = filepath.Abs(root); err != nil {
@@ -142,8 +140,8 @@ func beneath(path string) string {
 	return " in " + here
 }
 
-// bare is the cause without the path, which the message names already.
-func bare(err error) error {
+// withoutPath is the cause alone, for a message that names the path already.
+func withoutPath(err error) error {
 	if wrapped, ok := errors.AsType[*os.PathError](err); ok {
 		return wrapped.Err
 	}
@@ -203,24 +201,4 @@ func appendNew(words []string, word string) []string {
 		return words
 	}
 	return append(words, word)
-}
-
-// credential is the certificate in use and where it came from.
-type credential struct {
-	store   *certificate.Store
-	origin  string // development, credentials or files
-	path    string
-	notKept error
-}
-
-func (c credential) describe() string {
-	if c.store == nil {
-		return ""
-	}
-	leaf := c.store.Leaf()
-	kind := "certificate " + c.path
-	if c.origin == "development" {
-		kind = "development certificate"
-	}
-	return fmt.Sprintf("%s, SHA-256 %s, until %s", kind, certificate.Fingerprint(leaf), leaf.NotAfter.Format(time.DateOnly))
 }

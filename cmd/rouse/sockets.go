@@ -204,7 +204,7 @@ func (s *settings) wouldBind() string {
 	case s.saysNothing():
 		return "serve would bind https://localhost:" + bareHTTPS + " and http://localhost:" + bareHTTP + " itself"
 	case s.tlsOn():
-		return "serve would bind " + net.JoinHostPort(string(s.Host), strconv.Itoa(int(s.Port))) + " itself and speak https"
+		return "serve would bind " + net.JoinHostPort(string(s.Host), s.Port.String()) + " itself and speak https"
 	}
-	return "serve would bind " + net.JoinHostPort(string(s.Host), strconv.Itoa(int(s.Port))) + " itself and speak http"
+	return "serve would bind " + net.JoinHostPort(string(s.Host), s.Port.String()) + " itself and speak http"
 }

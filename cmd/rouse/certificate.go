@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rouse-server/rouse/server/certificate"
+)
+
+// credential is the certificate in use and where it came from.
+type credential struct {
+	store   *certificate.Store
+	origin  string // development, credentials or files
+	path    string
+	notKept error
+}
+
+func (c credential) describe() string {
+	if c.store == nil {
+		return ""
+	}
+	leaf := c.store.Leaf()
+	kind := "certificate " + c.path
+	if c.origin == "development" {
+		kind = "development certificate"
+	}
+	return fmt.Sprintf("%s, SHA-256 %s, until %s", kind, certificate.Fingerprint(leaf), leaf.NotAfter.Format(time.DateOnly))
+}
+
+// tlsOn tells whether sockets without a role speak TLS: what was said, else whether there is a certificate.
+func (s *settings) tlsOn() bool {
+	switch {
+	case s.given["tls"] != "":
+		return s.TLS
+	case s.given["http2"] != "" && !s.Http2 && s.given["http2-tls-cert"] != "":
+		return false // static-web-server 2's way to turn TLS off
+	}
+	return s.Http2 || s.TLSCert != "" || s.TLSKey != "" || credentialFile("tls.crt") != ""
+}
+
+// credentialFile is the path of a credential that systemd loaded (LoadCredential= of systemd.exec(5)), if there is one. A
+// blank one counts as none: the shipped unit sets it where the file is missing (SetCredential=).
+func credentialFile(name string) string {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return ""
+	}
+	path := filepath.Join(dir, name)
+	if info, err := os.Stat(path); err != nil || info.Size() <= 1 {
+		return ""
+	}
+	return path
+}
+
+// certificateFor finds the certificate that the https sockets need: files, systemd's credentials, or the development one.
+func (s *settings) certificateFor(sockets []served) (credential, error) {
+	if err := s.checkTLS(); err != nil {
+		return credential{}, err
+	}
+	i := slices.IndexFunc(sockets, func(one served) bool { return one.role == "https" })
+	switch {
+	case i < 0:
+		return credential{}, nil
+	case s.TLSCert != "":
+		return openCertificate("files", s.TLSCert, s.TLSKey)
+	case credentialFile("tls.crt") != "":
+		return openCertificate("credentials", credentialFile("tls.crt"), filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), "tls.key"))
+	case slices.ContainsFunc(sockets, func(one served) bool { return one.role == "https" && !one.ownLoopback() }):
+		return credential{}, config("%s is to speak https and has no certificate: give --tls-cert and --tls-key (SERVER_TLS_CERT, SERVER_TLS_KEY), or tls.crt and tls.key by systemd's LoadCredential=; only sockets that Rouse binds on loopback get a development certificate", sockets[i].Socket)
+	}
+	return openDevelopment()
+}
+
+// checkTLS holds the TLS options against each other.
+func (s *settings) checkTLS() error {
+	for _, pair := range [][2]string{{"tls-cert", "tls-key"}, {"tls-key", "tls-cert"}} {
+		if has, lacks := s.given[pair[0]], s.given[pair[1]]; has != "" && lacks == "" {
+			return s.conflict("%s is given without %s: TLS needs both", has, partner(has))
+		}
+	}
+	if s.Http2 && s.given["tls"] != "" && !s.TLS {
+		return s.conflict("%s needs TLS, and %s turns it off: leave one out", s.given["http2"], s.given["tls"])
+	}
+	if s.Http2 && s.given["tls"] == "" && s.TLSCert == "" && credentialFile("tls.crt") == "" {
+		return s.conflict("%s needs TLS, and there is no certificate: give %s and --tls-key (SERVER_TLS_CERT, SERVER_TLS_KEY)", s.given["http2"], "--tls-cert")
+	}
+	return nil
+}
+
+// partner is the other option of a pair of certificate and key, in the same spelling.
+func partner(of string) string {
+	if prefix, ok := strings.CutSuffix(of, "cert"); ok {
+		return prefix + "key"
+	} else if prefix, ok := strings.CutSuffix(of, "key"); ok {
+		return prefix + "cert"
+	} else if prefix, ok := strings.CutSuffix(of, "CERT"); ok {
+		return prefix + "KEY"
+	}
+	return strings.TrimSuffix(of, "KEY") + "CERT"
+}
+
+// ownLoopback tells whether Rouse bound the socket where only this machine reaches it.
+func (s served) ownLoopback() bool {
+	address, err := netip.ParseAddrPort(s.Info.Local)
+	return s.Bound() && err == nil && address.Addr().IsLoopback()
+}
+
+func openCertificate(origin, cert, key string) (credential, error) {
+	store, err := certificate.Open(cert, key)
+	if err != nil {
+		return credential{}, config("%w", err)
+	}
+	return credential{store: store, origin: origin, path: cert}, nil
+}
+
+func openDevelopment() (credential, error) {
+	dir, missing := certificate.StateDir(os.Getenv)
+	if missing != nil {
+		dir = ""
+	}
+	development, err := certificate.OpenDevelopment(dir, time.Now())
+	if err != nil {
+		return credential{}, err
+	}
+	return credential{store: development.Store, origin: "development", path: development.Path, notKept: development.NotKept}, nil
+}
