@@ -5,11 +5,11 @@ import "time"
 // Config is every option of `rouse serve`. Its values are the defaults; variables overwrite them, and flags overwrite
 // those. The tags say how an option is spelled:
 //
-//	flag   the name behind --
-//	short  the letter behind -
+//	flag      the name behind --
+//	short     the letter behind -
 //	variable  the name behind SERVER_ where it is not the flag's
-//	arg    what stands for the value in the help
-//	help   one line
+//	arg       what stands for the value in the help
+//	help      one line
 //
 // The variable is SERVER_ and the field's name in capitals, its words joined by underscores. Names are
 // static-web-server's where it has the option, nginx's or systemd's otherwise.

@@ -35,19 +35,18 @@ type connection struct {
 	once  sync.Once
 }
 
-// Three faces of a connection for net/http, which asks what it is given for its methods: plain may use sendfile; secure1 is
-// HTTP/1.1 over TLS, whose state becomes Request.TLS; HTTP/2 over TLS has neither, because net/http speaks HTTP/2 on
-// connections of ours only where it believes them to be in clear text (it insists on a *tls.Conn otherwise, and the frames
-// could not be seen). [Server.secured] sets Request.TLS there.
+// Faces of a connection for net/http, which asks what it is given for its methods: plain may use sendfile; secureHTTP1 is
+// HTTP/1.1 over TLS, whose state becomes Request.TLS. HTTP/2 over TLS is the connection itself, with neither: net/http speaks
+// HTTP/2 on connections of ours only where it believes them to be in clear text (it insists on a *tls.Conn otherwise, and the
+// frames could not be seen). [Server.secured] sets Request.TLS there.
 type (
-	plain   struct{ *connection }
-	secure1 struct{ *connection }
-	secure2 struct{ *connection }
+	plain       struct{ *connection }
+	secureHTTP1 struct{ *connection }
 )
 
 func (c plain) ReadFrom(r io.Reader) (int64, error) { return c.transport.ReadFrom(r) }
 
-func (c secure1) ConnectionState() tls.ConnectionState { return *c.tls }
+func (c secureHTTP1) ConnectionState() tls.ConnectionState { return *c.tls }
 
 func (c *connection) base() *connection { return c }
 

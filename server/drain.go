@@ -55,14 +55,14 @@ func (s *Server) awaitRequests(begun time.Time, keep, keepHandshakes, timeout ti
 		<-tick.C
 		waited := time.Since(begun)
 		open := s.open()
-		arriving, http1 := 0, 0
+		arriving, unfinished := 0, 0
 		for _, c := range open {
 			doing, since := c.now()
-			old := c.http2() == nil
+			isHTTP1 := c.http2() == nil
 			switch {
 			case doing == active:
-				if old {
-					http1++
+				if isHTTP1 {
+					unfinished++
 				}
 			case doing == handshaking && keep > 0:
 				if waited < keepHandshakes {
@@ -72,13 +72,13 @@ func (s *Server) awaitRequests(begun time.Time, keep, keepHandshakes, timeout ti
 				}
 			case c.transport.readable():
 				arriving++
-			case doing == idle && since-waited > longIdle, min(waited, since) >= keep && (keep == 0 || old):
+			case doing == idle && since-waited > longIdle, min(waited, since) >= keep && (keep == 0 || isHTTP1):
 				c.Close()
-			case old:
-				http1++ // idle since a moment ago
+			case isHTTP1:
+				unfinished++ // idle since a moment ago
 			}
 		}
-		quiet := waited >= keep && (arriving == 0 || waited >= keepHandshakes) && http1 == 0
+		quiet := waited >= keep && (arriving == 0 || waited >= keepHandshakes) && unfinished == 0
 		if len(open) == 0 || quiet || waited >= timeout {
 			return
 		}

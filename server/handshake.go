@@ -22,11 +22,11 @@ func (s *Server) handshake(c *connection) {
 	state := secured.ConnectionState()
 	c.secure(secured, state)
 	if state.NegotiatedProtocol == "h2" {
-		s.ready.give(secure2{c})
+		s.ready.give(c)
 		return
 	}
 	c.matched = -1
-	s.ready.give(secure1{c})
+	s.ready.give(secureHTTP1{c})
 }
 
 // refuse ends a connection whose handshake failed. Who speaks plain HTTP is told so.

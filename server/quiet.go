@@ -15,18 +15,16 @@ func (s *Server) Quiet(ctx context.Context, span time.Duration) error {
 		if open == 0 && wait <= 0 {
 			return nil
 		}
-		timer := time.NewTimer(max(wait, time.Millisecond))
-		if open > 0 {
-			timer.Stop()
+		var passed <-chan time.Time // never, while a connection is open
+		if open == 0 {
+			passed = time.After(wait)
 		}
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return ctx.Err()
 		case <-s.emptied:
-		case <-timer.C:
+		case <-passed:
 		}
-		timer.Stop()
 	}
 }
 
