@@ -28,7 +28,7 @@ type Socket struct {
 	Name   string          // the name that the activator gave it, or empty
 	Source string          // the address that names it best, such as systemd:https
 	Number int             // its descriptor number when it was inherited; -1 when Rouse bound it
-	Kind   Kind            //
+	Kind   Kind            // how it is used
 	Info   platform.Socket // what the kernel told about it
 	Wait   bool            // inetd's wait mode: serve until idle, then exit, and the super-server listens again
 

@@ -118,16 +118,7 @@ func file(t *testing.T, socket any) *os.File {
 // accepted returns both ends of a new connection to the listener, the server's as a file.
 func accepted(t *testing.T, l net.Listener) (*os.File, net.Conn) {
 	t.Helper()
-	client, err := net.DialTimeout(l.Addr().Network(), l.Addr().String(), patience)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	client.SetDeadline(time.Now().Add(patience))
-	server, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, client := ends(t, l)
 	defer server.Close()
 	return file(t, server), client
 }

@@ -74,8 +74,8 @@ func listen(t testing.TB, network, where string) net.Listener {
 	return l
 }
 
-// connection returns the server's end of a connection to the listener as a passed descriptor, and the client's.
-func connection(t testing.TB, l net.Listener) (int, net.Conn) {
+// ends returns both ends of a new connection to the listener; the client's is closed at the end of the test.
+func ends(t testing.TB, l net.Listener) (server, client net.Conn) {
 	t.Helper()
 	client, err := net.DialTimeout(l.Addr().Network(), l.Addr().String(), patience)
 	if err != nil {
@@ -83,10 +83,16 @@ func connection(t testing.TB, l net.Listener) (int, net.Conn) {
 	}
 	t.Cleanup(func() { client.Close() })
 	client.SetDeadline(time.Now().Add(patience))
-	server, err := l.Accept()
-	if err != nil {
+	if server, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
+	return server, client
+}
+
+// connection returns the server's end of a connection to the listener as a passed descriptor, and the client's.
+func connection(t testing.TB, l net.Listener) (int, net.Conn) {
+	t.Helper()
+	server, client := ends(t, l)
 	defer server.Close()
 	return passed(t, server.(syscall.Conn)), client
 }
