@@ -31,6 +31,7 @@ type Socket struct {
 	Kind   Kind            // how it is used
 	Info   platform.Socket // what the kernel told about it
 	Wait   bool            // inetd's wait mode: serve until idle, then exit, and the super-server listens again
+	Proxy  string          // the PROXY protocol that its connections begin with: v1, v2, any, or empty
 
 	// Listener accepts connections; for a Connection it yields that one, and ends when it was closed. Nil for a Packet.
 	Listener net.Listener
@@ -87,7 +88,7 @@ func (o *Opener) Open(addresses []Address) ([]Socket, error) {
 			return nil, err
 		}
 		for i := range opened {
-			opened[i].Role = a.Role
+			opened[i].Role, opened[i].Proxy = a.Role, a.proxy()
 		}
 		sockets = append(sockets, opened...)
 	}

@@ -16,6 +16,8 @@ import (
 //	inetd:              descriptor 0, as inetd and its family pass it
 //	tcp:[::1]:8443      bound by Rouse; also tcp::8443 and tcp:8443 (all addresses)
 //	unix:/run/x.sock    bound by Rouse; options mode (octal), owner, group; unix:@name is abstract (Linux)
+//
+// The option proxy (v1, v2 or any) is for all of them: each connection begins with a PROXY header of this version.
 type Address struct {
 	Role    string // what the socket is for, or empty
 	Source  string // one of Sources
@@ -80,14 +82,17 @@ func (a Address) subject() string { return strings.TrimSuffix(a.String(), ":") }
 
 // check refuses what no environment could make right: options that the source does not have, details of the wrong form.
 func (a Address) check(text string) error {
-	known := []string{}
+	known := []string{"proxy"}
 	if a.Source == "unix" {
-		known = []string{"mode", "owner", "group"}
+		known = []string{"mode", "owner", "group", "proxy"}
 	}
 	for option := range a.Options {
 		if !slices.Contains(known, option) {
-			return fmt.Errorf("address %q has no option %q%s", text, option, listed(": its options are ", known, ": it takes none"))
+			return fmt.Errorf("address %q has no option %q: %s", text, option, its(known))
 		}
+	}
+	if versions := []string{"v1", "v2", "any"}; a.Options.Has("proxy") && !slices.Contains(versions, a.proxy()) {
+		return fmt.Errorf("address %q: proxy=%s is no version of the PROXY protocol: write %s", text, a.proxy(), strings.Join(versions, ", "))
 	}
 	switch a.Source {
 	case "fd":
@@ -107,7 +112,7 @@ func (a Address) check(text string) error {
 		if _, err := a.mode(); err != nil {
 			return err
 		}
-		if len(a.Options) > 0 && strings.HasPrefix(a.Detail, "@") {
+		if strings.HasPrefix(a.Detail, "@") && (a.Options.Has("mode") || a.Options.Has("owner") || a.Options.Has("group")) {
 			return fmt.Errorf("%s: an abstract name has no mode, owner or group, and anybody may connect: use a path", a)
 		}
 		return checkUnixPath(a.Detail)
@@ -115,9 +120,13 @@ func (a Address) check(text string) error {
 	return nil
 }
 
-func listed(before string, words []string, none string) string {
-	if len(words) == 0 {
-		return none
+// its lists the options that an address may have.
+func its(known []string) string {
+	if len(known) == 1 {
+		return "its only option is " + known[0]
 	}
-	return before + strings.Join(words, ", ")
+	return "its options are " + strings.Join(known, ", ")
 }
+
+// proxy is the version of the PROXY protocol that connections begin with; empty for none.
+func (a Address) proxy() string { return a.Options.Get("proxy") }

@@ -39,6 +39,11 @@ func TestParseAddress(t *testing.T) {
 		{"unix:/run/a+b", "", "unix", "/run/a+b", ""}, // a plus is a plus in a path
 		{"unix:/run/x?mode=0660", "", "unix", "/run/x", "mode=0660"},
 		{"unix:/run/x?mode=0o600&owner=www-data&group=33", "", "unix", "/run/x", "group=33&mode=0o600&owner=www-data"},
+		{"systemd:web?proxy=v2", "", "systemd", "web", "proxy=v2"},
+		{"https=fd:3?proxy=any", "https", "fd", "3", "proxy=any"},
+		{"inetd:?proxy=v1", "", "inetd", "", "proxy=v1"},
+		{"tcp:[::1]:8443?proxy=v1", "", "tcp", "[::1]:8443", "proxy=v1"},
+		{"unix:@name?proxy=v1", "", "unix", "@name", "proxy=v1"},
 		{"http=unix:/" + long, "http", "unix", "/" + long, ""},
 	} {
 		a, err := ParseAddress(c.text)
@@ -77,7 +82,9 @@ func TestParseAddressErrors(t *testing.T) {
 		"systemd:web[x]":                    {"NAME[INDEX]"},
 		"systemd:web[-1]":                   {"NAME[INDEX]"},
 		"systemd:web[1]x":                   {"NAME[INDEX]"},
-		"systemd:web?proxy=v2":              {`no option "proxy"`},
+		"systemd:web?prox=v2":               {`no option "prox"`, "its only option is proxy"},
+		"systemd:web?proxy":                 {"proxy= is no version", "v1, v2, any"},
+		"tcp:80?proxy=v3":                   {`"tcp:80?proxy=v3"`, "proxy=v3", "v1, v2, any"},
 		"launchd:Listeners?x":               {`no option "x"`},
 		"tcp:":                              {"tcp:HOST:PORT", "0 to 65535"},
 		"tcp:localhost":                     {"tcp:HOST:PORT"},
@@ -94,7 +101,7 @@ func TestParseAddressErrors(t *testing.T) {
 		"unix:/run/%00":                     {"NUL"},
 		"unix:/x?mode=%zz":                  {"options of address"},
 		"unix:/x?mode=0600;owner=":          {"options of address"},
-		"unix:/x?mod=0600":                  {`no option "mod"`, "its options are mode, owner, group"},
+		"unix:/x?mod=0600":                  {`no option "mod"`, "its options are mode, owner, group, proxy"},
 		"unix:/x?mode=rw":                   {"mode=rw", "octal", "0777"},
 		"unix:/x?mode=0888":                 {"mode=0888", "octal"},
 		"unix:/x?mode=1777":                 {"mode=1777", "0777"},

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 )
 
-//go:embed systemd launchd
+//go:embed systemd launchd man all:completions
 var files embed.FS
 
 // Files returns the files by the service manager that reads them. Each explains its options in comments, and listens
@@ -16,8 +16,12 @@ var files embed.FS
 //	systemd/rouse-http.socket                          port 8080, likewise
 //	systemd/rouse.service                              runs /usr/bin/rouse serve (systemd.service(5), systemd.exec(5))
 //	systemd/rouse.env                                  its options, installed as /etc/rouse/rouse.env
+//	man/rouse.1, man/rouse.toml.5                      manual pages, in mdoc(7)
+//	completions/rouse.bash, _rouse, rouse.fish         for bash, zsh and fish
 //	launchd/agent/io.github.rouse-server.rouse.plist   for one user, in ~/Library/LaunchAgents (launchd.plist(5))
 //	launchd/daemon/io.github.rouse-server.rouse.plist  for the whole Mac, in /Library/LaunchDaemons
+//
+// `rouse generate` makes rouse.env, the manual pages and the completions from the table of options.
 //
 // The plists name /usr/local/bin/rouse; agent and daemon share the label, as they live in different launchd domains.
 func Files() fs.FS { return files }

@@ -9,8 +9,13 @@ import (
 // What is embedded gets installed, so nothing may slip in or go missing.
 func TestFiles(t *testing.T) {
 	want := []string{
+		"completions/_rouse",
+		"completions/rouse.bash",
+		"completions/rouse.fish",
 		"launchd/agent/io.github.rouse-server.rouse.plist",
 		"launchd/daemon/io.github.rouse-server.rouse.plist",
+		"man/rouse.1",
+		"man/rouse.toml.5",
 		"systemd/rouse-http.socket",
 		"systemd/rouse.env",
 		"systemd/rouse.service",

@@ -180,13 +180,16 @@ func (a *accepter) endure(err error) error {
 func (s *Server) admit(nc net.Conn, socket *Socket) {
 	t := &transport{Conn: nc, sendTimeout: s.config.SendTimeout.limit()}
 	c := &connection{Conn: t, transport: t, socket: socket, server: s, phase: fresh, since: time.Now()}
-	if socket.TLS {
+	if socket.TLS || socket.Proxy != "" {
 		c.phase = handshaking
 	}
 	s.remember(c) // from here on the drain looks at it
-	if !socket.TLS {
+	switch {
+	case socket.Proxy != "":
+		go s.introduced(c)
+	case socket.TLS:
+		go s.handshake(c)
+	default:
 		s.ready.give(plain{c})
-		return
 	}
-	go s.handshake(c)
 }

@@ -6,47 +6,83 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
+
+	"github.com/rouse-server/rouse/server/forwarded"
 )
 
-// logged writes one line for each request after it was answered.
-func (s *Server) logged(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := connectionOf(r)
-		if c == nil || !s.log.Enabled(r.Context(), slog.LevelInfo) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		begun := time.Now()
-		method, target := r.Method, r.RequestURI // handlers may change the request
-		reply := &recorder{ResponseWriter: w}
-		complete := false
-		defer func() {
-			attributes := []slog.Attr{
-				slog.String("remote_addr", client(c.RemoteAddr())),
-				slog.String("method", method),
-				slog.String("uri", target),
-				slog.Int("status", reply.statusSent(complete)),
-				slog.Int64("bytes", reply.bytes),
-				slog.Duration("duration", time.Since(begun)),
-				slog.String("protocol", protocol(r)),
-			}
-			if !complete || reply.err != nil {
-				attributes = append(attributes, slog.Bool("aborted", true))
-			}
-			s.log.LogAttrs(context.Background(), slog.LevelInfo, "request", attributes...)
-		}()
-		next.ServeHTTP(reply, r)
-		complete = true
-	})
+// requestLog says what is logged of requests, and where.
+type requestLog struct {
+	to           *slog.Logger
+	realIP       bool // also what X-Real-IP says
+	forwardedFor bool // also what X-Forwarded-For or Forwarded says
+	proxies      forwarded.Trusted
 }
 
-// protocol names what was spoken: HTTP/1.1 or HTTP/2.0, with +TLS where it was.
-func protocol(r *http.Request) string {
-	if r.TLS == nil {
-		return r.Proto
+func newRequestLog(to *slog.Logger, c Config) *requestLog {
+	return &requestLog{to, c.LogXRealIP, c.LogForwardedFor, forwarded.Trusted(c.TrustedProxies)}
+}
+
+// logged writes one line for each request after it was answered, by the log's own level: at info, or at debug for a request
+// that is marked as quiet.
+func logged(l *requestLog) link {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if connectionOf(r) == nil || !l.to.Enabled(r.Context(), slog.LevelInfo) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			entry := l.begin(r)
+			reply, complete := &recorder{ResponseWriter: w}, false
+			defer func() {
+				entry.end(reply, complete)
+				level := slog.LevelInfo
+				if entry.User = reply.user; reply.quiet {
+					level = slog.LevelDebug
+				}
+				l.to.LogAttrs(context.Background(), level, "request", slog.Any("", entry))
+			}()
+			next.ServeHTTP(reply, r)
+			complete = true
+		})
 	}
-	return r.Proto + "+TLS"
+}
+
+// begin notes what handlers may change.
+func (l *requestLog) begin(r *http.Request) *AccessEntry {
+	remote, peer := connectionOf(r).RemoteAddr(), peerOf(r)
+	e := &AccessEntry{
+		Begun: time.Now(), Client: client(remote), Method: r.Method, URI: r.RequestURI, Protocol: r.Proto, TLS: r.TLS != nil,
+		Host: r.Host, UserAgent: r.UserAgent(), Referer: r.Referer(),
+	}
+	if found := clientOf(r); found.IsValid() && found != peer {
+		e.Client, e.Proxy = found.String(), e.Client
+	}
+	if l.realIP && (len(l.proxies) == 0 || l.proxies.Trusts(peer)) {
+		e.RealIP = addressText(forwarded.RealIP(r.Header))
+	}
+	if l.forwardedFor {
+		e.RealRemoteIP = addressText(l.proxies.Claimed(peer, r.Header))
+	}
+	return e
+}
+
+// end notes what was sent. Handlers write for HEAD too, and net/http throws it away.
+func (e *AccessEntry) end(reply *recorder, complete bool) {
+	e.Duration, e.Status = time.Since(e.Begun), reply.statusSent(complete)
+	if e.Method != http.MethodHead {
+		e.Bytes = reply.bytes
+	}
+	e.Aborted = !complete || reply.err != nil
+}
+
+// addressText is the address, empty for an invalid one.
+func addressText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 // client is the peer's address without its port; a unix socket's peer has none.
@@ -54,8 +90,8 @@ func client(a net.Addr) string {
 	if a == nil {
 		return "unknown"
 	}
-	if host, _, err := net.SplitHostPort(a.String()); err == nil {
-		return host
+	if address := addressOf(a); address.IsValid() {
+		return address.String()
 	}
 	return a.Network()
 }
@@ -63,6 +99,7 @@ func client(a net.Addr) string {
 // recorder remembers what was sent. It leaves sendfile(2) within reach.
 type recorder struct {
 	http.ResponseWriter
+	remarks
 	status int
 	bytes  int64
 	err    error

@@ -2,10 +2,14 @@ package server
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,6 +51,7 @@ func TestAccessLog(t *testing.T) {
 		{"h2c", "GET", "/file", 200, 9000, "HTTP/2.0"},
 		{"h1+TLS", "GET", "/file", 200, 9000, "HTTP/1.1+TLS"},
 		{"h2", "DELETE", "/missing", 404, 4, "HTTP/2.0+TLS"},
+		{"h2", "HEAD", "/missing", 404, 0, "HTTP/2.0+TLS"},
 	} {
 		before := len(w.log.entries(t, "request"))
 		url := "http://" + plain.Addr().String()
@@ -70,13 +75,10 @@ func TestAccessLog(t *testing.T) {
 		if entry["duration"].(float64) <= 0 || entry["duration"].(float64) > float64(bound) {
 			t.Errorf("%s %s took %v", c.method, c.target, entry["duration"])
 		}
-		for key, want := range map[string]any{"level": "INFO", "remote_addr": "127.0.0.1", "method": c.method, "uri": c.target, "status": c.status, "protocol": c.want} {
+		for key, want := range map[string]any{"level": "INFO", "remote_addr": "127.0.0.1", "method": c.method, "uri": c.target, "status": c.status, "protocol": c.want, "bytes": c.bytes, "user_agent": map[string]string{"1": "Go-http-client/1.1", "2": "Go-http-client/2.0"}[c.want[5:6]], "host": strings.Split(url, "/")[2]} {
 			if entry[key] != want {
 				t.Errorf("%s %s %s: %s is %v, want %v", c.protocol, c.method, c.target, key, entry[key], want)
 			}
-		}
-		if c.method != "HEAD" && entry["bytes"] != c.bytes { // the handler writes for HEAD too, and net/http throws it away
-			t.Errorf("%s %s: %v bytes", c.method, c.target, entry["bytes"])
 		}
 		if _, ok := entry["aborted"]; ok {
 			t.Errorf("%s %s is said to be aborted", c.method, c.target)
@@ -119,18 +121,97 @@ func TestAccessLogAborted(t *testing.T) {
 // Below info nothing is logged of requests, and nothing is spent on it.
 func TestAccessLogOff(t *testing.T) {
 	noLeaks(t)
-	l := listen(t)
-	w := build(t, saying("here"), nil)
 	var said bytes.Buffer
-	w.Server.log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	w.serve(t, Socket{Listener: l})
-	v := visit(t, l)
-	v.ask(t)
-	v.hear(t, false)
-	v.Close()
-	w.Close()
+	log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var given http.ResponseWriter
+	chain := logged(newRequestLog(log, Default()))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { given = w }))
+	w := httptest.NewRecorder()
+	chain.ServeHTTP(w, request(t, "192.0.2.1"))
+	if said.Len() > 0 || given != w {
+		t.Errorf("the log says %q, and the handler was given %T", said.String(), given)
+	}
+}
+
+// request is one that came over a connection with the peer; an empty peer is a unix socket's.
+func request(t testing.TB, peer string, lines ...string) *http.Request {
+	t.Helper()
+	var remote net.Addr = &net.UnixAddr{Net: "unix"}
+	if peer != "" {
+		remote = &net.TCPAddr{IP: net.ParseIP(peer), Port: 4711}
+	}
+	tr := &transport{client: remote}
+	r := httptest.NewRequest("GET", "/a?b", nil)
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Add(name, value)
+	}
+	return r.WithContext(context.WithValue(r.Context(), connectionKey{}, &connection{Conn: tr, transport: tr}))
+}
+
+// networks reads prefixes.
+func networks(t testing.TB, text string) (n Networks) {
+	t.Helper()
+	if err := n.Set(text); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Who asked stands in the log and is what decisions are made by: what proxies say counts as far as they are trusted, and
+// static-web-server's fields say what was claimed, by trusted proxies or, with none configured, by anybody.
+func TestAccessLogClient(t *testing.T) {
+	t.Parallel()
+	both := []string{"X-Forwarded-For: 198.51.100.1, 203.0.113.9", "X-Real-IP: 198.51.100.2"}
+	for _, c := range []struct {
+		name, trusted, peer   string
+		lines                 []string
+		client, remote, proxy string
+		realIP, realRemoteIP  any
+	}{
+		{"nobody is trusted", "", "192.0.2.1", both, "192.0.2.1", "192.0.2.1", "", "198.51.100.2", "198.51.100.1"},
+		{"the peer is trusted", "192.0.2.0/24", "192.0.2.1", both, "203.0.113.9", "203.0.113.9", "192.0.2.1", "198.51.100.2", "203.0.113.9"},
+		{"others are trusted", "10.0.0.0/8", "192.0.2.1", both, "192.0.2.1", "192.0.2.1", "", nil, nil},
+		{"nothing is said", "192.0.2.1", "192.0.2.1", nil, "192.0.2.1", "192.0.2.1", "", nil, nil},
+		{"X-Real-IP alone", "192.0.2.1", "192.0.2.1", both[1:], "198.51.100.2", "198.51.100.2", "192.0.2.1", "198.51.100.2", nil},
+		{"a unix socket", "192.0.2.1", "", both, "203.0.113.9", "203.0.113.9", "unix", "198.51.100.2", "203.0.113.9"},
+		{"a unix socket and nobody trusted", "", "", both, "invalid IP", "unix", "", "198.51.100.2", "198.51.100.1"},
+	} {
+		var said bytes.Buffer
+		config := Default()
+		config.TrustedProxies, config.LogXRealIP, config.LogForwardedFor = networks(t, c.trusted), true, true
+		var found netip.Addr
+		handler := identified(config.TrustedProxies)(logged(newRequestLog(slog.New(slog.NewJSONHandler(&said, nil)), config))(
+			http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { found = clientOf(r) })))
+		handler.ServeHTTP(httptest.NewRecorder(), request(t, c.peer, c.lines...))
+		var entry map[string]any
+		if err := json.Unmarshal(said.Bytes(), &entry); err != nil {
+			t.Fatalf("%s: %q: %v", c.name, said.String(), err)
+		}
+		proxy, _ := entry["proxy"].(string)
+		if found.String() != c.client || entry["remote_addr"] != c.remote || proxy != c.proxy || entry["x_real_ip"] != c.realIP || entry["real_remote_ip"] != c.realRemoteIP {
+			t.Errorf("%s: the client is %s, the log says %s", c.name, found, said.String())
+		}
+	}
+}
+
+// What is asked every few seconds by a manager is logged at debug only; a user who gave a password is named.
+func TestAccessLogRemarks(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	chain := logged(newRequestLog(slog.New(slog.NewTextHandler(&said, nil)), Default()))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		remark(w, func(m *remarks) { m.user = "alice" })
+		if r.Header.Get("Quiet") != "" {
+			quietly(w)
+		}
+	}))
+	chain.ServeHTTP(httptest.NewRecorder(), request(t, "192.0.2.1", "Quiet: yes"))
 	if said.Len() > 0 {
-		t.Errorf("the log says %s", said.String())
+		t.Errorf("at info: %s", said.String())
+	}
+	chain.ServeHTTP(httptest.NewRecorder(), request(t, "192.0.2.1", "Referer: http://x/", "User-Agent: U A"))
+	if want := ` remote_addr=192.0.2.1 user=alice method=GET uri=/a?b status=200 bytes=0 `; !strings.Contains(said.String(), want) ||
+		!strings.HasSuffix(said.String(), " protocol=HTTP/1.1 host=example.com referer=http://x/ user_agent=\"U A\"\n") {
+		t.Errorf("%s", said.String())
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *sink) WriteHeader(int)             {}
 func BenchmarkChain(b *testing.B) {
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelError} {
 		b.Run(level.String(), func(b *testing.B) {
-			s := New(Parts{Config: Default(), Content: saying("here"), Log: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level}))})
+			s := New(Parts{Config: Default(), Site: Plain(saying("here")), Log: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level}))})
 			near, far := net.Pipe()
 			defer near.Close()
 			defer far.Close()
@@ -34,7 +34,7 @@ func BenchmarkChain(b *testing.B) {
 			w := &sink{http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {
-				s.handler.ServeHTTP(w, r)
+				s.answer(w, r)
 			}
 		})
 	}

@@ -3,29 +3,52 @@ package server
 import (
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"time"
-
-	"github.com/rouse-server/rouse/server/errorpage"
 )
 
 // link is one step of the handler chain.
 type link func(http.Handler) http.Handler
 
-// chain is everything that happens to a request, outermost first.
-func (s *Server) chain(content http.Handler) http.Handler {
-	links := []link{
-		s.secured,   // the log names the protocol
-		s.logged,    // what is logged is what was sent
-		s.recovered, // inside the log, which tells of the 500
-		s.leaving,   // before anything answers
-		s.bounded,   // before a body is read or written
-		s.redirected,
+// chain is everything that happens to a request, outermost first: what concerns the connection here, what concerns the
+// site in [Server.NewSite], what concerns the host in hostMaker.make.
+func (s *Server) chain(site *Site) http.Handler {
+	config := s.config
+	if site.config != nil {
+		config = *site.config
 	}
-	handler := content
-	for i := len(links) - 1; i >= 0; i-- {
-		handler = links[i](handler)
+	links := []link{
+		s.secured,                               // the log names the protocol
+		identified(config.TrustedProxies),       // the log names the client
+		logged(newRequestLog(s.access, config)), // what is logged is what was sent
+		s.vitals.measured,                       // and so is what is counted
+		s.recovered(site.fail),                  // inside both, which tell of the 500
+		s.leaving,                               // before anything answers
+		s.bounded,                               // before a body is read or written
+		s.redirected,
+		s.administered,
+	}
+	return join(append(links, site.links...), site.content)
+}
+
+// join makes one handler of links and what is behind them.
+func join(links []link, handler http.Handler) http.Handler {
+	for _, one := range slices.Backward(links) {
+		handler = one(handler)
 	}
 	return handler
+}
+
+// administered answers on sockets that are for administration.
+func (s *Server) administered(next http.Handler) http.Handler {
+	admin := s.vitals.admin()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := connectionOf(r); c != nil && c.socket.Admin {
+			admin.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // secured sets Request.TLS on HTTP/2 connections, where net/http cannot know of it.
@@ -40,28 +63,30 @@ func (s *Server) secured(next http.Handler) http.Handler {
 
 // recovered answers 500 when a handler panics, and writes down where. http.ErrAbortHandler goes on to net/http, which then
 // breaks the connection off so that a short reply is not taken for a whole one; so it goes when a part was sent already.
-func (s *Server) recovered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, ok := w.(*recorder)
-		if !ok {
-			reply = &recorder{ResponseWriter: w}
-		}
-		defer func() {
-			reason := recover()
-			if reason == nil {
-				return
+func (s *Server) recovered(fail refusal) link {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			reply, ok := w.(*recorder)
+			if !ok {
+				reply = &recorder{ResponseWriter: w}
 			}
-			if reason == http.ErrAbortHandler {
-				panic(reason)
-			}
-			s.log.Error("handler failed; please report this", "method", r.Method, "uri", r.RequestURI, "reason", reason, "stack", string(debug.Stack()))
-			if reply.begun() {
-				panic(http.ErrAbortHandler)
-			}
-			errorpage.Write(reply, r, http.StatusInternalServerError)
-		}()
-		next.ServeHTTP(reply, r)
-	})
+			defer func() {
+				reason := recover()
+				if reason == nil {
+					return
+				}
+				if reason == http.ErrAbortHandler {
+					panic(reason)
+				}
+				s.log.Error("handler failed; please report this", "method", r.Method, "uri", r.RequestURI, "reason", reason, "stack", string(debug.Stack()))
+				if reply.begun() {
+					panic(http.ErrAbortHandler)
+				}
+				fail(reply, r, http.StatusInternalServerError)
+			}()
+			next.ServeHTTP(reply, r)
+		})
+	}
 }
 
 // leaving tells HTTP/1.1 clients of a server that drains to come back on another connection.

@@ -13,7 +13,7 @@ import (
 type phase int
 
 const (
-	handshaking phase = iota // the TLS handshake goes on
+	handshaking phase = iota // the TLS handshake goes on, or the PROXY header is awaited
 	fresh                    // nothing was read of a first request
 	active                   // a request is being read or answered
 	idle                     // between requests

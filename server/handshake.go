@@ -12,7 +12,7 @@ import (
 
 // handshake makes the connection secure within its time and hands it on.
 func (s *Server) handshake(c *connection) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.config.TLSHandshakeTimeout.limit())
+	ctx, cancel := context.WithDeadline(context.Background(), c.since.Add(s.config.TLSHandshakeTimeout.limit()))
 	defer cancel()
 	secured := tls.Server(c.transport, s.tls)
 	if err := secured.HandshakeContext(ctx); err != nil {

@@ -76,9 +76,9 @@ func build(t testing.TB, content http.Handler, change func(*Config)) *world {
 	}
 	w := &world{log: &lines{}, ended: make(chan error, 1)}
 	w.Server = New(Parts{
-		Config:  config,
-		Content: content,
-		Log:     slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Config: config,
+		Site:   Plain(content),
+		Log:    slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return selfSigned()
 		},

@@ -77,7 +77,7 @@ func (s *Server) Alive(ctx context.Context) error {
 		defer close(answered)
 		defer func() { recover() }() // http.ErrAbortHandler, which net/http takes otherwise
 		if r, err := http.NewRequestWithContext(ctx, http.MethodHead, "/", nil); err == nil {
-			s.handler.ServeHTTP(unseen{http.Header{}}, r)
+			s.answer(unseen{http.Header{}}, r)
 		}
 	}()
 	select {

@@ -136,7 +136,7 @@ func TestRedirected(t *testing.T) {
 func TestRedirectWithoutConnection(t *testing.T) {
 	w := build(t, saying("here"), nil)
 	reply := httptest.NewRecorder()
-	w.handler.ServeHTTP(reply, httptest.NewRequest("GET", "/", nil))
+	w.answer(reply, httptest.NewRequest("GET", "/", nil))
 	if reply.Code != 200 || reply.Body.String() != "here" {
 		t.Errorf("%d, %q", reply.Code, reply.Body)
 	}

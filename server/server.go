@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,6 +14,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rouse-server/rouse/server/metrics"
+	"github.com/rouse-server/rouse/server/password"
 )
 
 // LevelNotice is for what is always said, whatever the log level: sockets taken, what overrode what.
@@ -30,27 +34,36 @@ type Socket struct {
 	Name     string    // in log lines
 	TLS      bool      // https
 	Redirect *Redirect // answer everything with a redirect to https
+	Admin    bool      // answer for health, readiness and metrics alone
+	Proxy    string    // the PROXY protocol that connections begin with: v1, v2 or any; empty: none
 	Bound    bool      // nobody else holds it: what waits in its queue is served before it is closed
 }
 
 // Parts is what a server is made of.
 type Parts struct {
 	Config      Config
-	Content     http.Handler                                         // what is served
+	Site        *Site                                                // what is served; nil: Use says so later
+	Version     string                                               // of the program, for the metrics
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error) // for sockets with TLS
 	Log         *slog.Logger                                         //
+	AccessLog   *slog.Logger                                         // takes the lines of requests; nil: Log does
 }
 
 // Server serves HTTP on sockets. Make it with New, run it with Serve, end it with Drain.
 type Server struct {
 	config  Config
 	log     *slog.Logger
+	access  *slog.Logger
 	tls     *tls.Config
-	handler http.Handler
+	handler atomic.Pointer[http.Handler] // the chain of the site in use
 	http    *http.Server
 	ready   queue // connections for net/http
 
-	draining atomic.Bool
+	vitals *vitals         // health, readiness, metrics and maintenance
+	guard  *password.Guard // what is known of passwords
+
+	draining  atomic.Bool
+	strangers atomic.Int64 // when it was last warned of peers that are no trusted proxies, in Unix nanoseconds
 
 	mu          sync.Mutex
 	accepters   []*accepter
@@ -64,18 +77,24 @@ func New(p Parts) *Server {
 	s := &Server{
 		config:      p.Config,
 		log:         p.Log,
+		access:      cmp.Or(p.AccessLog, p.Log),
+		guard:       password.NewGuard(),
 		connections: map[*connection]bool{},
 		lastClosed:  time.Now(),
 		emptied:     make(chan struct{}, 1),
 		ready:       newQueue(),
 	}
-	s.handler = s.chain(p.Content)
+	s.vitals = &vitals{metrics: metrics.New(p.Version), draining: s.draining.Load, maintenance: NewMaintenance(p.Config, p.Log)}
+	s.vitals.values = func() []metrics.Value { return measurements(s.Open(), s.guard) }
+	if p.Site != nil {
+		s.Use(p.Site)
+	}
 	s.tls = &tls.Config{GetCertificate: p.Certificate, NextProtos: []string{"h2", "http/1.1", "http/1.0"}, MinVersion: tls.VersionTLS12}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = &http.Server{
-		Handler:           s.handler,
+		Handler:           http.HandlerFunc(s.answer),
 		Protocols:         &protocols,
 		ReadHeaderTimeout: time.Duration(p.Config.ClientHeaderTimeout),
 		IdleTimeout:       time.Duration(p.Config.KeepaliveTimeout),
@@ -89,6 +108,8 @@ func New(p Parts) *Server {
 	}
 	return s
 }
+
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) { (*s.handler.Load()).ServeHTTP(w, r) }
 
 type connectionKey struct{}
 

@@ -17,7 +17,34 @@ import (
 type transport struct {
 	net.Conn
 	sendTimeout time.Duration
+	client      net.Addr     // whom a PROXY header named; nil: the peer
+	unread      []byte       // what came with the PROXY header and is still to be read
+	waiting     atomic.Int32 // its length, for those who do not read
 	deadline    atomic.Int64 // write deadline set from above, in Unix nanoseconds; 0 is none
+}
+
+// introduce notes what was read before the connection's own bytes: the client, nil if it is the peer, and the first of them.
+func (t *transport) introduce(client net.Addr, unread []byte) {
+	t.client, t.unread = client, unread
+	t.waiting.Store(int32(len(unread)))
+}
+
+// RemoteAddr is the client's address, where a PROXY header told of it.
+func (t *transport) RemoteAddr() net.Addr {
+	if t.client != nil {
+		return t.client
+	}
+	return t.Conn.RemoteAddr()
+}
+
+func (t *transport) Read(b []byte) (int, error) {
+	if len(t.unread) == 0 {
+		return t.Conn.Read(b)
+	}
+	n := copy(b, t.unread)
+	t.unread = t.unread[n:]
+	t.waiting.Store(int32(len(t.unread)))
+	return n, nil
 }
 
 // SetWriteDeadline is what crypto/tls limits its closing alert by. It holds beside the send timeout.
@@ -94,7 +121,7 @@ func (t *transport) goesOn(moved int64, err error) bool {
 // readable tells whether bytes, or the peer's end, wait to be read.
 func (t *transport) readable() bool {
 	c, ok := bottom(t.Conn).(syscall.Conn)
-	return ok && readable(c)
+	return t.waiting.Load() > 0 || ok && readable(c)
 }
 
 // readable asks poll(2) without waiting: a connection has something to read, a listener something to accept.

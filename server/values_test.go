@@ -113,15 +113,15 @@ func TestAddresses(t *testing.T) {
 func TestLogWords(t *testing.T) {
 	levels := map[string]slog.Level{"error": slog.LevelError, "warn": slog.LevelWarn, "info": slog.LevelInfo, "debug": slog.LevelDebug, "trace": LevelTrace}
 	last := slog.Level(100)
-	for _, name := range LogLevels() {
+	for _, name := range LogLevel("").Words() {
 		var l LogLevel
 		if err := l.Set(name); err != nil || l.String() != name || l.Level() != levels[name] || l.Level() >= last {
 			t.Errorf("%s: %q, %d, %v", name, l, l.Level(), err)
 		}
 		last = l.Level()
 	}
-	if len(levels) != len(LogLevels()) || LevelNotice <= slog.LevelError {
-		t.Errorf("levels %q, notice %d", LogLevels(), LevelNotice)
+	if len(levels) != len(LogLevel("").Words()) || LevelNotice <= slog.LevelError {
+		t.Errorf("levels %q, notice %d", LogLevel("").Words(), LevelNotice)
 	}
 	refuse(t, func() value { l := LogLevel("info"); return &l }, "error, warn, info, debug, trace", "", "INFO", "warning", "fatal")
 	set(t, func() value { f := LogFormat("auto"); return &f }, map[string]string{"auto": "auto", "human": "human", "json": "json", "logfmt": "logfmt", "pretty": "human"})

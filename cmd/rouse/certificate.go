@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -9,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rouse-server/rouse/server"
 	"github.com/rouse-server/rouse/server/certificate"
 )
 
@@ -18,6 +22,36 @@ type credential struct {
 	origin  string // development, credentials or files
 	path    string
 	notKept error
+	byName  *certificate.ByName // where virtual hosts have certificates of their own
+	hosts   []credential        // those
+}
+
+// all lists the credential and those of virtual hosts; nothing where nobody speaks https.
+func (c credential) all() []credential {
+	if c.store == nil {
+		return nil
+	}
+	return append([]credential{c}, c.hosts...)
+}
+
+// get is what the server asks at each handshake.
+func (c credential) get() func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	switch {
+	case c.store == nil:
+		return nil
+	case c.byName == nil:
+		return c.store.Get
+	}
+	return c.byName.Get
+}
+
+// selfMade tells whether no authority signed the certificate: browsers would hold its users to what they cannot keep up.
+func (c credential) selfMade() bool {
+	if c.store == nil {
+		return false
+	}
+	leaf := c.store.Leaf()
+	return c.origin == "development" || bytes.Equal(leaf.RawIssuer, leaf.RawSubject)
 }
 
 func (c credential) describe() string {
@@ -40,7 +74,17 @@ func (s *settings) tlsOn() bool {
 	case s.given["http2"] != "" && !s.Http2 && s.given["http2-tls-cert"] != "":
 		return false // static-web-server 2's way to turn TLS off
 	}
-	return s.Http2 || s.TLSCert != "" || s.TLSKey != "" || credentialFile("tls.crt") != ""
+	return s.Http2 || s.TLSCert != "" || s.TLSKey != "" || credentialFile("tls.crt") != "" || s.hostWithCertificate() != nil
+}
+
+// hostWithCertificate is the first virtual host that has a certificate of its own.
+func (s *settings) hostWithCertificate() *server.VirtualHost {
+	for i := range s.Advanced.VirtualHosts {
+		if host := &s.Advanced.VirtualHosts[i]; host.TLSCert != "" && host.TLSKey != "" {
+			return host
+		}
+	}
+	return nil
 }
 
 // credentialFile is the path of a credential that systemd loaded (LoadCredential= of systemd.exec(5)), if there is one. A
@@ -57,8 +101,38 @@ func credentialFile(name string) string {
 	return path
 }
 
-// certificateFor finds the certificate that the https sockets need: files, systemd's credentials, or the development one.
+// certificateFor finds the certificates that the https sockets need: the general one, and those of virtual hosts.
 func (s *settings) certificateFor(sockets []served) (credential, error) {
+	c, err := s.generalCertificate(sockets)
+	if err != nil || c.store == nil || s.hostWithCertificate() == nil {
+		return c, err
+	}
+	c.byName = &certificate.ByName{General: c.store}
+	for i, host := range s.Advanced.VirtualHosts {
+		if host.TLSCert == "" && host.TLSKey == "" {
+			continue
+		}
+		at := fmt.Sprintf("advanced.virtual-hosts[%d]", i)
+		if host.TLSCert == "" || host.TLSKey == "" {
+			return credential{}, s.wrong(at, errors.New("a virtual host needs both tls-cert and tls-key, or neither"))
+		}
+		own, err := openCertificate("files", host.TLSCert, host.TLSKey)
+		if err != nil {
+			return credential{}, s.wrong(at, err)
+		}
+		c.hosts = append(c.hosts, own)
+		for _, name := range host.Names() {
+			if err := c.byName.Named.Add(name, own.store); err != nil {
+				return credential{}, s.wrong(at, err)
+			}
+		}
+	}
+	return c, nil
+}
+
+// generalCertificate is for clients that ask for no virtual host with a certificate of its own: from files, systemd's
+// credentials, the first such host, or the development one.
+func (s *settings) generalCertificate(sockets []served) (credential, error) {
 	if err := s.checkTLS(); err != nil {
 		return credential{}, err
 	}
@@ -70,6 +144,9 @@ func (s *settings) certificateFor(sockets []served) (credential, error) {
 		return openCertificate("files", s.TLSCert, s.TLSKey)
 	case credentialFile("tls.crt") != "":
 		return openCertificate("credentials", credentialFile("tls.crt"), filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), "tls.key"))
+	case s.hostWithCertificate() != nil:
+		host := s.hostWithCertificate()
+		return openCertificate("files", host.TLSCert, host.TLSKey)
 	case slices.ContainsFunc(sockets, func(one served) bool { return one.role == "https" && !one.ownLoopback() }):
 		return credential{}, config("%s is to speak https and has no certificate: give --tls-cert and --tls-key (SERVER_TLS_CERT, SERVER_TLS_KEY), or tls.crt and tls.key by systemd's LoadCredential=; only sockets that Rouse binds on loopback get a development certificate", sockets[i].Socket)
 	}
@@ -80,7 +157,8 @@ func (s *settings) certificateFor(sockets []served) (credential, error) {
 func (s *settings) checkTLS() error {
 	for _, pair := range [][2]string{{"tls-cert", "tls-key"}, {"tls-key", "tls-cert"}} {
 		if has, lacks := s.given[pair[0]], s.given[pair[1]]; has != "" && lacks == "" {
-			return s.conflict("%s is given without %s: TLS needs both", has, partner(has))
+			_, name := inFile(has)
+			return s.conflict("%s is given without %s: TLS needs both", has, partner(name))
 		}
 	}
 	if s.Http2 && s.given["tls"] != "" && !s.TLS {

@@ -21,24 +21,16 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	flat := strings.Join(strings.Fields(text), " ")
+	for _, d := range documentedOptions() {
+		expectWords(t, "the help", flat, d.spelled()+" "+strings.Join(strings.Fields(d.help), " "), d.section+":")
+		if d.shown != "" && !d.boolean {
+			expectWords(t, "the help", flat, "("+d.shown+")")
+		}
+	}
 	s := defaults()
 	for _, o := range s.options() {
-		if o.flag == "" {
-			continue
-		}
-		entry := "--" + o.flag
-		if o.arg != "" {
-			entry += " " + o.arg
-		}
-		if o.short != "" {
-			entry = "-" + o.short + ", " + entry
-		}
-		if o.means != "" {
-			entry += " the same as --" + o.means
-		}
-		expectWords(t, "the help", flat, entry, strings.Join(strings.Fields(o.help), " "))
-		if shown := shownDefault(o); shown != "" {
-			expectWords(t, "the help", flat, "("+shown+")")
+		if o.means != "" && o.flag != "" {
+			expectWords(t, "the help", flat, "--"+o.flag, spellingOf(o))
 		}
 	}
 	for name := range commands() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"os"
 	"slices"
@@ -32,7 +31,7 @@ func (s *site) live(signals <-chan os.Signal) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.server.Serve(s.serverSockets()) }()
-	go s.watchCertificate(ctx)
+	s.watchCertificates(ctx)
 	manager.Ready(s.status())
 	quiet := s.quiet(ctx)
 	beats := ticks(beat)
@@ -48,14 +47,33 @@ func (s *site) live(signals <-chan os.Signal) error {
 			}
 			quiet = s.quiet(ctx)
 		case signal := <-signals:
-			if signal == syscall.SIGHUP {
-				s.reload(manager)
+			if s.oblige(manager, signal) {
 				continue
 			}
 			s.stop(manager, signal, signals)
 			return <-ended
 		}
 	}
+}
+
+// oblige does what a signal asks for, unless it asks to end.
+func (s *site) oblige(manager activation.Manager, signal os.Signal) bool {
+	switch signal {
+	case syscall.SIGHUP:
+		s.reload(manager)
+	case syscall.SIGUSR1:
+		s.logs.Reopen()
+		notice(s.log, "the log files are opened again")
+	case syscall.SIGUSR2:
+		word := "off"
+		if s.server.ToggleMaintenance() {
+			word = "on"
+		}
+		notice(s.log, "maintenance mode is "+word)
+	default:
+		return false
+	}
+	return true
 }
 
 func ticks(every time.Duration) <-chan time.Time {
@@ -142,44 +160,13 @@ func (s *site) stop(manager activation.Manager, signal os.Signal, signals <-chan
 			}
 			return
 		case again := <-signals:
-			if again != syscall.SIGHUP {
+			if again == os.Interrupt || again == syscall.SIGTERM {
 				notice(s.log, "ended by a second signal; running requests were cut off")
 				s.server.Close()
 				return
 			}
 		}
 	}
-}
-
-// reload loads the certificate again. A broken one is refused and the old one kept.
-func (s *site) reload(manager activation.Manager) {
-	manager.Reloading()
-	if store := s.certificate.store; store != nil {
-		changed, err := store.Reload()
-		switch {
-		case err != nil:
-			s.log.Error("the certificate was not loaded again, the old one is kept", "err", err)
-		case !changed && s.certificate.origin == "credentials":
-			notice(s.log, "reloaded; the certificate is the same: systemd hands out new credentials at a restart, and at a reload only since version 260 with RefreshOnReload=credentials")
-		default:
-			notice(s.log, "reloaded; "+s.certificate.describe())
-		}
-	}
-	manager.Ready(s.status())
-}
-
-// watchCertificate takes up new certificate files by itself.
-func (s *site) watchCertificate(ctx context.Context) {
-	if s.certificate.store == nil {
-		return
-	}
-	s.certificate.store.Watch(ctx, certificateLook, func(_ *x509.Certificate, err error) {
-		if err != nil {
-			s.log.Error("the changed certificate files cannot be used, the old certificate is kept", "err", err)
-			return
-		}
-		notice(s.log, "the certificate files changed; "+s.certificate.describe())
-	})
 }
 
 // status is the line that `systemctl status` shows.

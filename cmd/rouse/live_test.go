@@ -21,7 +21,7 @@ func TestServeActivated(t *testing.T) {
 		t.Errorf("the manager got %q", said)
 	}
 	s.end(t)
-	expectWords(t, "the log", s.log.String(), "serving /", "http://"+s.Addr().String()+" from systemd:http", "--port is not used", "request", "status=200")
+	expectWords(t, "the log", s.log.String(), "serving /", "http://"+s.Addr().String()+" from systemd:http", "--port is not used", " GET 200 / ")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_FDS_FIRST_FD"} {
 		if _, left := os.LookupEnv(name); left {
 			t.Errorf("%s is left for child processes to believe", name)
@@ -124,7 +124,7 @@ func TestNoticesAlways(t *testing.T) {
 	s.signal(t, syscall.SIGTERM)
 	s.end(t)
 	expectWords(t, "the log", s.log.String(), "SERVER_PROT is not a variable of Rouse", "did you mean SERVER_PORT?", "serving")
-	if strings.Contains(s.log.String(), "request") {
+	if strings.Contains(s.log.String(), " GET ") {
 		t.Errorf("requests are logged at level error: %s", s.log)
 	}
 }

@@ -9,10 +9,8 @@ import (
 	"log/syslog"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
-	"unicode"
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
@@ -64,45 +62,83 @@ func journalReads(f *os.File) bool {
 	return ok && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// newLog makes the log. Lines to the journal and to syslog carry their priority and no time, which the reader adds itself.
-func newLog(to io.Writer, format server.LogFormat, level slog.Level) *slog.Logger {
+// sink is a place that lines go to, and how they look there.
+type sink struct {
+	to          io.Writer
+	format      server.LogFormat
+	requests    server.AccessLogFormat // auto: as the other lines
+	level       slog.Level
+	terminal    bool // short times, and columns
+	colours     bool
+	prioritized bool // the level stands in front as <N>; no time, which the reader adds itself
+}
+
+// newSink finds out what reads the lines: a terminal, the journal, syslog, or whatever reads a file.
+func newSink(to io.Writer, format server.LogFormat, level slog.Level) sink {
 	f, isFile := to.(*os.File)
 	terminal := isFile && term.IsTerminal(int(f.Fd()))
 	_, isSyslog := to.(toSyslog)
-	prioritized := isSyslog || isFile && journalReads(f)
-	colours := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	build := func(w io.Writer) slog.Handler { return formatted(w, format, level, colours, prioritized, terminal) }
-	if prioritized {
-		return slog.New(newPriorities(to, build))
+	return sink{
+		to: to, format: format, requests: "auto", level: level, terminal: terminal,
+		colours:     terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		prioritized: isSyslog || isFile && journalReads(f),
 	}
-	return slog.New(build(to))
 }
 
-func formatted(w io.Writer, format server.LogFormat, level slog.Level, colours, prioritized, terminal bool) slog.Handler {
+func newLog(to io.Writer, format server.LogFormat, level slog.Level) *slog.Logger {
+	return slog.New(newSink(to, format, level).handler())
+}
+
+func (s sink) handler() slog.Handler {
+	if s.prioritized {
+		return newPriorities(s.to, s.lines)
+	}
+	return s.lines(&oneByOne{to: s.to})
+}
+
+// lines writes lines without priority.
+func (s sink) lines(to io.Writer) slog.Handler {
+	others := s.formatted(to, s.format)
+	switch s.requests {
+	case "auto", server.AccessLogFormat(s.format):
+		if s.format == "json" || s.format == "logfmt" {
+			return others
+		}
+	case "json", "logfmt":
+		return requestLines{Handler: others, entries: s.formatted(to, server.LogFormat(s.requests))}
+	}
+	return requestLines{Handler: others, sink: s, to: to}
+}
+
+func (s sink) formatted(to io.Writer, format server.LogFormat) slog.Handler {
 	replace := func(groups []string, a slog.Attr) slog.Attr {
 		switch {
 		case len(groups) > 0:
-		case a.Key == slog.TimeKey && prioritized:
+		case a.Key == slog.TimeKey && s.prioritized:
 			return slog.Attr{}
 		case a.Key == slog.LevelKey:
-			return levelName(a, format, prioritized)
+			return levelName(a, format, s.prioritized)
 		case a.Value.Kind() == slog.KindDuration && format == "json":
 			return slog.Float64(a.Key, a.Value.Duration().Seconds()) // slog writes nanoseconds, and programs guess
 		}
 		return a
 	}
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: replace}
+	options := &slog.HandlerOptions{Level: s.level, ReplaceAttr: replace}
 	switch format {
 	case "json":
-		return slog.NewJSONHandler(w, options)
+		return slog.NewJSONHandler(printableJSON{to}, options)
 	case "logfmt":
-		return slog.NewTextHandler(w, options)
+		return slog.NewTextHandler(to, options)
 	}
-	layout := "2006-01-02T15:04:05.000Z07:00"
-	if terminal {
-		layout = "15:04:05"
+	return printableMessages{tint.NewHandler(to, &tint.Options{Level: s.level, NoColor: !s.colours, TimeFormat: s.clock(), ReplaceAttr: replace})}
+}
+
+// clock is how times look in human lines.
+func (s sink) clock() string {
+	if s.terminal {
+		return "15:04:05"
 	}
-	return tint.NewHandler(w, &tint.Options{Level: level, NoColor: !colours, TimeFormat: layout, ReplaceAttr: replace})
+	return "2006-01-02T15:04:05.000Z07:00"
 }
 
 // levelName writes the levels that slog does not know. In human lines with a priority the level is said already.
@@ -173,20 +209,5 @@ func priority(l slog.Level) int {
 
 // notice says what is always said.
 func notice(log *slog.Logger, text string, attributes ...any) {
-	log.Log(context.Background(), server.LevelNotice, printable(text), attributes...)
-}
-
-// printable writes control characters, line breaks among them, as Go writes them in strings: what stands in a variable or
-// a file's name must neither break a line nor steer a terminal.
-func printable(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
+	log.Log(context.Background(), server.LevelNotice, text, attributes...)
 }

@@ -102,7 +102,7 @@ func TestExitCodes(t *testing.T) {
 		wants []string
 	}{
 		{"unknown option", nil, "serve --prot 80", exitUsage, []string{"--prot", "--port"}},
-		{"unknown short option", nil, "serve -x", exitUsage, []string{"-x"}},
+		{"unknown short option", nil, "serve -k", exitUsage, []string{"-k"}},
 		{"unknown command", nil, "sockts", exitUsage, []string{`"sockts"`, "did you mean sockets?", "serve"}},
 		{"a file instead of a folder", nil, "file", exitUsage, []string{`"file"`}},
 		{"two folders", nil, "serve a b", exitUsage, []string{"one folder", "a b"}},

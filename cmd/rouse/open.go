@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -51,25 +54,29 @@ func (s *settings) open(o *activation.Opener) (opened, error) {
 		sockets, err = bindBare(o)
 		return opened{sockets: sockets, bare: true, notices: notices}, socketFailure(err)
 	}
-	sockets, more, err = s.bindHostPort(o)
+	if s.given["unix-socket"] != "" {
+		sockets, more, err = s.bindUnix(o)
+	} else {
+		sockets, more, err = s.bindHostPort(o)
+	}
 	return opened{sockets: sockets, notices: append(notices, more...)}, socketFailure(err)
 }
 
 func (s *settings) fd() *uint {
-	if !s.ListenFd.Given {
+	if !s.ListenFd.Given || s.given["fd"] == "" {
 		return nil
 	}
 	return &s.ListenFd.Value
 }
 
-// unused says that host and port are not needed where sockets came from a source.
+// unused says that host, port and unix socket are not needed where sockets came from a source.
 func (s *settings) unused(source string) (notices []string) {
 	word, _, _ := strings.Cut(source, ":")
 	because := "the sockets were passed by " + word
 	if as := s.given["fd"]; as != "" {
 		because = as + " says which socket to take"
 	}
-	for _, name := range []string{"host", "port"} {
+	for _, name := range []string{"host", "port", "unix-socket"} {
 		if as := s.given[name]; as != "" {
 			notices = append(notices, as+" is not used: "+because)
 		}
@@ -79,30 +86,83 @@ func (s *settings) unused(source string) (notices []string) {
 
 // saysNothing tells whether no option that concerns sockets or TLS was given: then bare mode is meant.
 func (s *settings) saysNothing() bool {
-	return !slices.ContainsFunc([]string{"host", "port", "fd", "listen", "tls", "http2", "tls-cert", "tls-key",
+	return !slices.ContainsFunc([]string{"host", "port", "fd", "listen", "unix-socket", "unix-socket-mode", "unix-socket-force", "tls", "http2", "tls-cert", "tls-key",
 		"https-redirect", "https-redirect-host", "https-redirect-from-port", "https-redirect-from-hosts"},
 		func(name string) bool { return s.given[name] != "" })
 }
 
 // checkSocketOptions refuses options that say different things about where sockets come from, when they stand on one
-// command line; where variables are involved the more exact one wins, and that is said.
+// command line; otherwise flags go before variables and those before the file, then the more exact one wins, and that is
+// said. What loses counts as not given.
 func (s *settings) checkSocketOptions() (notices []string, err error) {
-	flag := func(name string) bool { return strings.HasPrefix(s.given[name], "-") }
-	const takes, redirects = "says which sockets to use", "takes one socket, and a redirect needs two: without it all passed sockets are taken"
-	for _, pair := range [][3]string{{"listen", "fd", takes}, {"listen", "host", takes}, {"listen", "port", takes}, {"fd", "host", takes}, {"fd", "port", takes}, {"fd", "https-redirect", redirects}} {
-		a, b := pair[0], pair[1]
-		switch {
-		case s.given[a] == "" || s.given[b] == "":
-		case flag(a) && flag(b):
-			return nil, usage("--%s and --%s exclude each other, leave one out: --%s %s", a, b, a, pair[2])
-		case a == "listen" && b == "fd" && flag("fd"):
-			delete(s.given, "listen")
-			notices = append(notices, "SERVER_LISTEN is not used: --fd says which socket to take")
-		case a == "listen":
-			notices = append(notices, s.given[b]+" is not used: "+s.given[a]+" says which sockets to take")
+	if err := s.checkSocketFlags(); err != nil {
+		return nil, err
+	}
+	rank := func(name string) int {
+		switch place, _ := inFile(s.given[name]); {
+		case s.given[name] == "":
+			return 0
+		case place != "":
+			return 1
+		case !isFlag(s.given[name]):
+			return 2
+		}
+		return 3
+	}
+	winner := ""
+	for _, name := range []string{"listen", "fd", "unix-socket"} {
+		if rank(name) > rank(winner) {
+			winner = name
+		}
+	}
+	does := map[string]string{"listen": " says which sockets to take", "fd": " says which socket to take", "unix-socket": " says what to bind"}[winner]
+	lose := func(name string) {
+		if name != winner && rank(name) > 0 {
+			notices = append(notices, s.given[name]+" is not used: "+s.given[winner]+does)
+			delete(s.given, name)
+		}
+	}
+	if winner != "" {
+		lose("listen")
+		lose("fd")
+		lose("unix-socket")
+	}
+	if winner == "listen" || winner == "unix-socket" {
+		lose("host")
+		lose("port")
+	}
+	if winner != "unix-socket" {
+		for _, name := range []string{"unix-socket-mode", "unix-socket-force"} {
+			if as := s.given[name]; as != "" {
+				notices = append(notices, as+" is not used: it is for --unix-socket")
+				delete(s.given, name)
+			}
 		}
 	}
 	return notices, nil
+}
+
+// checkSocketFlags refuses a command line that says two things.
+func (s *settings) checkSocketFlags() error {
+	flag := func(name string) bool { return isFlag(s.given[name]) }
+	const takes, binds = "says which sockets to use", "says what to bind"
+	const redirects = "takes one socket, and a redirect needs two: without it all passed sockets are taken"
+	for _, pair := range [][3]string{
+		{"listen", "fd", takes}, {"listen", "unix-socket", takes}, {"listen", "host", takes}, {"listen", "port", takes},
+		{"fd", "unix-socket", takes}, {"fd", "host", takes}, {"fd", "port", takes}, {"fd", "https-redirect", redirects},
+		{"unix-socket", "host", binds}, {"unix-socket", "port", binds},
+		{"unix-socket", "https-redirect", "binds one socket, and a redirect needs two: --listen takes several"},
+	} {
+		if a, b := pair[0], pair[1]; flag(a) && flag(b) {
+			return usage("--%s and --%s exclude each other, leave one out: --%s %s", a, b, a, pair[2])
+		}
+	}
+	for _, name := range []string{"unix-socket-mode", "unix-socket-force"} {
+		if flag(name) && s.given["unix-socket"] == "" {
+			return usage("--%s needs --unix-socket, the path to bind", name)
+		}
+	}
+	return nil
 }
 
 // openListed opens the addresses of --listen or SERVER_LISTEN.
@@ -179,6 +239,10 @@ func bind(o *activation.Opener, role, host, port string) ([]activation.Socket, e
 	return o.Open([]activation.Address{{Role: role, Source: "tcp", Detail: net.JoinHostPort(host, port)}})
 }
 
+func (s *settings) redirectNeedsTLS() error {
+	return s.conflict("%s needs TLS: add %s with --tls-cert and --tls-key", s.given["https-redirect"], "--tls")
+}
+
 // bindHostPort binds as static-web-server does, and a second socket to redirect from. Port 8080 stands in for 80 where
 // that was not asked for and the user may not bind it.
 func (s *settings) bindHostPort(o *activation.Opener) (sockets []activation.Socket, notices []string, err error) {
@@ -186,7 +250,7 @@ func (s *settings) bindHostPort(o *activation.Opener) (sockets []activation.Sock
 	if s.tlsOn() {
 		role = "https"
 	} else if s.HTTPSRedirect {
-		return nil, nil, config("%s needs TLS: add --tls with --tls-cert and --tls-key", s.given["https-redirect"])
+		return nil, nil, s.redirectNeedsTLS()
 	}
 	port := s.Port.String()
 	sockets, err = bind(o, role, host, port)
@@ -207,4 +271,47 @@ func (s *settings) bindHostPort(o *activation.Opener) (sockets []activation.Sock
 		return nil, nil, fmt.Errorf("--https-redirect: %w; or choose another port with --https-redirect-from-port", err)
 	}
 	return append(sockets, from...), notices, nil
+}
+
+// unixAddress is the address of --unix-socket.
+func (s *settings) unixAddress() (activation.Address, error) {
+	text := "unix:" + strings.ReplaceAll(url.PathEscape(s.UnixSocket), "%2F", "/")
+	if s.given["unix-socket-mode"] != "" {
+		text += "?mode=" + s.UnixSocketMode.String()
+	}
+	address, err := activation.ParseAddress(text)
+	if err != nil && isFlag(s.given["unix-socket"]) {
+		return address, usage("%s: %w", s.given["unix-socket"], err)
+	} else if err != nil {
+		return address, config("%s: %w", s.given["unix-socket"], err)
+	}
+	return address, nil
+}
+
+// bindUnix binds the socket of --unix-socket. With force, a socket that is in the way goes, also one that somebody serves on;
+// what is no socket stays, and then binding fails.
+func (s *settings) bindUnix(o *activation.Opener) (sockets []activation.Socket, notices []string, err error) {
+	address, err := s.unixAddress()
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err := os.Lstat(s.UnixSocket); err == nil && s.UnixSocketForce && info.Mode().Type() == os.ModeSocket {
+		if err := os.Remove(s.UnixSocket); err != nil {
+			return nil, nil, config("%s: the socket that is in the way cannot be removed: %w", s.given["unix-socket"], err)
+		}
+	}
+	if sockets, err = o.Open([]activation.Address{address}); err != nil {
+		return nil, nil, err
+	}
+	if s.given["unix-socket-mode"] != "" {
+		notices = append(notices, s.UnixSocket+" has the mode "+s.UnixSocketMode.String())
+	}
+	return sockets, notices, nil
+}
+
+// setThreads lets Go code run on a multiple of the threads that it would take.
+func (s *settings) setThreads() {
+	if n := s.ThreadsMultiplier.Value; n > 1 {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) * int(min(n, 1024)))
+	}
 }

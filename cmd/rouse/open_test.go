@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,24 +17,26 @@ import (
 // Every option about sockets or TLS, in every spelling, ends bare mode: nobody who configured something gets a development
 // server. The others only modify it.
 func TestSaysNothing(t *testing.T) {
-	modify := []string{"root", "index-files", "log-level", "log-format", "grace-period", "drain-timeout", "idle-exit", "tls-handshake-timeout",
-		"client-header-timeout", "client-body-timeout", "keepalive-timeout", "send-timeout"}
-	isModifier := map[string]bool{}
-	for _, name := range modify {
-		isModifier[name] = true
-	}
+	configure := []string{"host", "port", "fd", "listen", "unix-socket", "unix-socket-mode", "unix-socket-force", "tls", "server_http2_tls", "http2", "tls-cert",
+		"tls-key", "http2-tls-cert", "http2-tls-key", "https-redirect", "https-redirect-host", "https-redirect-from-port", "https-redirect-from-hosts"}
 	for _, o := range defaults().options() {
+		if o.name() == "config-file" {
+			continue // what it says counts
+		}
 		text, _ := sample(t, o)
+		modifies := !slices.Contains(configure, o.name())
 		t.Run(o.name(), func(t *testing.T) {
-			set(t, o.variable+"="+text)
-			if s := loaded(t, "", ""); s.saysNothing() != isModifier[o.name()] {
-				t.Errorf("%s=%s: bare mode is %t", o.variable, text, s.saysNothing())
+			if o.variable != "" {
+				set(t, o.variable+"="+text)
+				if s := loaded(t, "", ""); s.saysNothing() != modifies {
+					t.Errorf("%s=%s: bare mode is %t", o.variable, text, s.saysNothing())
+				}
+				set(t, o.variable+"=")
 			}
 			if o.flag == "" {
 				return
 			}
-			set(t, o.variable+"=")
-			if s := loaded(t, "", "--"+o.flag+"="+text); s.saysNothing() != isModifier[o.name()] {
+			if s := loaded(t, "", "--"+o.flag+"="+text); s.saysNothing() != modifies {
 				t.Errorf("--%s=%s: bare mode is %t", o.flag, text, s.saysNothing())
 			}
 		})
@@ -57,6 +63,21 @@ func TestCheckSocketOptions(t *testing.T) {
 		{"SERVER_LISTEN_FD=4 SERVER_LISTEN=fd:3", "", "SERVER_LISTEN_FD is not used: SERVER_LISTEN", ""},
 		{"SERVER_HOST=::1", "--listen fd:3", "SERVER_HOST is not used: --listen", ""},
 		{"SERVER_LISTEN=fd:3", "--port 80", "--port is not used: SERVER_LISTEN", ""},
+		{"", "--unix-socket /x", "", ""},
+		{"", "--unix-socket /x --unix-socket-mode 660 --unix-socket-force", "", ""},
+		{"", "--unix-socket /x --host ::1", "", "--unix-socket and --host"},
+		{"", "--unix-socket /x --port 80", "", "--unix-socket and --port"},
+		{"", "--unix-socket /x --fd 3", "", "--fd and --unix-socket"},
+		{"", "--unix-socket /x --listen fd:3", "", "--listen and --unix-socket"},
+		{"", "--unix-socket /x --https-redirect", "", "--unix-socket and --https-redirect"},
+		{"", "--unix-socket-mode 660", "", "--unix-socket-mode needs --unix-socket"},
+		{"", "--unix-socket-force", "", "--unix-socket-force needs --unix-socket"},
+		{"SERVER_UNIX_SOCKET_MODE=660", "", "SERVER_UNIX_SOCKET_MODE is not used: it is for --unix-socket", ""},
+		{"SERVER_PORT=80", "--unix-socket /x", "SERVER_PORT is not used: --unix-socket says", ""},
+		{"SERVER_UNIX_SOCKET=/x", "--port 80", "--port is not used: SERVER_UNIX_SOCKET", ""},
+		{"SERVER_UNIX_SOCKET=/x", "--fd 3", "SERVER_UNIX_SOCKET is not used: --fd", ""},
+		{"SERVER_UNIX_SOCKET=/x SERVER_LISTEN=fd:3", "", "SERVER_UNIX_SOCKET is not used: SERVER_LISTEN", ""},
+		{"SERVER_LISTEN=fd:3", "--unix-socket /x", "SERVER_LISTEN is not used: --unix-socket", ""},
 	} {
 		t.Run(c.env+" "+c.args, func(t *testing.T) {
 			notices, err := loaded(t, c.env, c.args).checkSocketOptions()
@@ -90,5 +111,45 @@ func TestSocketFailure(t *testing.T) {
 		if got := socketFailure(err); got != err {
 			t.Errorf("%v becomes %v", err, got)
 		}
+	}
+}
+
+// --unix-socket binds its path, whatever stands in it, with the mode that was asked for; with force also where a socket is in
+// the way, but never where something else is.
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(shortDir(t), "a b,c?d%e=f")
+	open := func(args ...string) (opened, error) {
+		s, _, _, err := load(console{args: append([]string{"--unix-socket", path}, args...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.open(activation.NewOpener())
+	}
+	first, err := open("--unix-socket-mode", "640")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer activation.Close(first.sockets)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != os.ModeSocket|0o640 || len(first.sockets) != 1 || first.bare || first.sockets[0].Info.Local != path {
+		t.Errorf("%v, %v, %+v", err, info, first)
+	}
+	expectWords(t, "the notice", strings.Join(first.notices, "|"), path+" has the mode 0640")
+	if _, err := open(); err == nil {
+		t.Error("the path was taken from a server that answers on it")
+	}
+	second, err := open("--unix-socket-force")
+	if err != nil {
+		t.Fatal(err)
+	}
+	activation.Close(second.sockets)
+	if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, []byte("keep"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open("--unix-socket-force"); err == nil {
+		t.Error("a file was taken for a socket")
+	}
+	if text, _ := os.ReadFile(path); string(text) != "keep" {
+		t.Error("a file that is no socket was removed")
 	}
 }

@@ -3,34 +3,58 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/kelseyhightower/envconfig"
-	"github.com/spf13/pflag"
-
 	"github.com/rouse-server/rouse/server"
 )
 
-// settings is what defaults, variables and flags say, the later over the earlier: the server's Config, and
-// static-web-server 2's own spellings of some of it.
+// settings is what defaults, the file, variables and flags say, the later over the earlier: the server's Config, other
+// spellings of some of it, and what only a start can be told.
+//
+// Three tags stand here beside those of Config: means names the option that a field is another spelling of, with a ! in
+// front where the sense is inverted; key:"-" is on options that the file cannot hold; ignored is envconfig's, on those
+// without a variable.
 type settings struct {
 	server.Config
 
-	Http2TLS     bool   `split_words:"true" variable:"HTTP2_TLS" means:"tls"`
-	Http2TLSCert string `split_words:"true" flag:"http2-tls-cert" arg:"FILE" means:"tls-cert"`
-	Http2TLSKey  string `split_words:"true" flag:"http2-tls-key" arg:"FILE" means:"tls-key"`
+	Http2TLS       bool   `split_words:"true" variable:"HTTP2_TLS" means:"tls"`
+	Http2TLSCert   string `split_words:"true" flag:"http2-tls-cert" arg:"FILE" means:"tls-cert"`
+	Http2TLSKey    string `split_words:"true" flag:"http2-tls-key" arg:"FILE" means:"tls-key"`
+	IncludeHidden  bool   `split_words:"true" flag:"include-hidden" means:"!ignore-hidden-files"`
+	FollowSymlinks bool   `split_words:"true" flag:"follow-symlinks" means:"!disable-symlinks"`
 
-	given map[string]string // options that were given, and as what: "port" as "--port" or "SERVER_PORT"
+	ConfigFile  string `split_words:"true" flag:"config-file" short:"w" arg:"FILE" key:"-" help:"read options from this TOML file; without it from ./rouse.toml or ./sws.toml, if there is one"`
+	CheckConfig bool   `ignored:"true" flag:"check-config" key:"-" help:"as rouse check: read everything, open nothing, show what applies and where it comes from"`
+
+	given    map[string]string // options that were given, and as what: "port" as "--port", "SERVER_PORT" or "sws.toml:3: port"
+	said     map[string]string // what a value of given was given with, as people say it: "--port 81", "port = 80 in sws.toml:3"
+	file     *file             // nil where there is none
+	fromFile map[string]origin // what the options were after the file had been read, as far as it gave them
+	table    []option          // made when it is first asked for: reading tags takes time at every start
+}
+
+// clone is a copy whose options can be changed apart from these; what slices and maps of options hold is shared.
+func (s *settings) clone() *settings {
+	copied := *s
+	copied.given, copied.table = maps.Clone(s.given), nil
+	return &copied
+}
+
+// origin is a value, and as what it was given.
+type origin struct{ as, value string }
+
+func newSettings() *settings {
+	return &settings{Config: server.Default(), given: map[string]string{}, said: map[string]string{}, fromFile: map[string]origin{}}
 }
 
 // option is one field of settings.
 type option struct {
-	flag, short, variable, arg, help string
-	means                            string // the option that this is another spelling of
-	field                            reflect.Value
+	flag, short, variable, key, arg, help string // of flag, variable and key, those are empty that the option does not have
+	means                                 string // the option that this is another spelling of, behind a ! in the opposite sense
+	field                                 reflect.Value
 }
 
 // name is what settings.given calls the option.
@@ -43,234 +67,171 @@ func (o option) name() string {
 
 // options lists the fields of settings with their tags.
 func (s *settings) options() []option {
-	var all []option
+	if s.table != nil {
+		return s.table
+	}
 	var walk func(reflect.Value)
 	walk = func(v reflect.Value) {
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if f.Anonymous {
+			switch {
+			case f.Anonymous:
 				walk(v.Field(i))
-				continue
+			case f.IsExported() && f.Type != reflect.TypeFor[server.Advanced]():
+				s.table = append(s.table, newOption(f.Tag, v.Field(i)))
 			}
-			if !f.IsExported() {
-				continue
-			}
-			o := option{f.Tag.Get("flag"), f.Tag.Get("short"), f.Tag.Get("variable"), f.Tag.Get("arg"), f.Tag.Get("help"), f.Tag.Get("means"), v.Field(i)}
-			if o.variable == "" {
-				o.variable = strings.ReplaceAll(strings.ToUpper(o.flag), "-", "_")
-			}
-			o.variable = "SERVER_" + o.variable
-			all = append(all, o)
 		}
 	}
 	walk(reflect.ValueOf(s).Elem())
-	return all
+	return s.table
 }
 
-// load reads variables and arguments. notices are for variables that nothing reads.
-func load(c console) (s *settings, rest, notices []string, err error) {
-	s = &settings{Config: server.Default(), given: map[string]string{}}
-	if notices, err = s.readVariables(c.env); err != nil {
-		return nil, nil, nil, err
+func newOption(tag reflect.StructTag, field reflect.Value) option {
+	o := option{flag: tag.Get("flag"), short: tag.Get("short"), variable: tag.Get("variable"), arg: tag.Get("arg"), help: tag.Get("help"), means: tag.Get("means"), field: field}
+	if o.variable == "" {
+		o.variable = strings.ReplaceAll(strings.ToUpper(o.flag), "-", "_")
 	}
-	if rest, err = s.readFlags(c.args); err != nil {
-		return nil, nil, nil, err
+	o.variable = "SERVER_" + o.variable
+	if tag.Get("ignored") == "true" {
+		o.variable = ""
 	}
-	return s, rest, notices, s.mergeSpellings()
+	if tag.Get("key") != "-" {
+		o.key = o.flag
+	}
+	return o
 }
 
-// readVariables lets envconfig fill the fields. A variable that is set to nothing counts as not set: lines of environment
-// files are often left blank.
-func (s *settings) readVariables(env []string) (notices []string, err error) {
-	var known []string
-	for _, o := range s.options() {
-		known = append(known, o.variable)
-		value, set := os.LookupEnv(o.variable)
-		switch {
-		case set && value == "":
-			os.Unsetenv(o.variable)
-		case set:
-			s.given[o.name()] = o.variable
-		}
-	}
-	if err := envconfig.Process("server", s); err != nil {
-		if wrong, ok := errors.AsType[*envconfig.ParseError](err); ok {
-			return nil, config("%s=%s: %s", wrong.KeyName, wrong.Value, accepted(wrong.TypeName, wrong.Err))
-		}
-		return nil, config("%w", err)
-	}
-	return unknownVariables(env, known), nil
+// option returns the option of that name, which must be one.
+func (s *settings) option(name string) option {
+	all := s.options()
+	return all[slices.IndexFunc(all, func(o option) bool { return o.name() == name })]
 }
 
-// accepted says what may stand there. Types of ours say it themselves.
-func accepted(typeName string, err error) string {
-	switch typeName {
-	case "bool":
-		return "not true or false"
-	}
-	return err.Error()
+// value is what the types of package server can do.
+type value interface {
+	Set(string) error
+	String() string
 }
 
-// unknownVariables names variables that look like options and are none. Those of activation protocols and of CGI
-// (RFC 3875 §4.1), which other programs may have set, are let be.
-func unknownVariables(env, known []string) (notices []string) {
-	others := []string{"SERVER_STARTER_PORT", "SERVER_STARTER_GENERATION", "SERVER_NAME", "SERVER_SOFTWARE", "SERVER_PROTOCOL", "SERVER_ADDR", "SERVER_ADMIN", "SERVER_SIGNATURE"}
-	for _, entry := range env {
-		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "SERVER_") && !slices.Contains(known, name) && !slices.Contains(others, name) {
-			notices = append(notices, fmt.Sprintf("%s is not a variable of Rouse and is ignored%s", name, suggestion(name, known)))
-		}
-	}
-	return notices
-}
-
-// readFlags parses the arguments over what is there.
-func (s *settings) readFlags(args []string) (rest []string, err error) {
-	flags := pflag.NewFlagSet("rouse", pflag.ContinueOnError)
-	flags.SortFlags = false
-	flags.Usage = func() {}
-	var names, booleans []string
-	for _, o := range s.options() {
-		if o.flag == "" {
-			continue
-		}
-		names = append(names, "--"+o.flag)
-		if o.field.Kind() == reflect.Bool {
-			booleans = append(booleans, "--"+o.flag)
-			if o.short != "" {
-				booleans = append(booleans, "-"+o.short)
-			}
-		}
-		o.add(flags)
-	}
-	if err := flags.Parse(joinBooleans(args, booleans)); err != nil {
-		return nil, flagError(err, names)
-	}
-	flags.Visit(func(f *pflag.Flag) {
-		s.given[f.Name] = "--" + f.Name
-		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" { // often a shell variable that is not set
-			err = usage("--%s needs a value", f.Name)
-		}
-	})
-	return flags.Args(), err
-}
-
-// add makes the field a flag; its present value is the flag's default.
-func (o option) add(flags *pflag.FlagSet) {
+// set reads what a user wrote. The error says what is accepted.
+func (o option) set(text string) error {
 	switch p := o.field.Addr().Interface().(type) {
 	case *bool:
-		flags.BoolVarP(p, o.flag, o.short, *p, o.help)
+		if text != "true" && text != "false" {
+			return errors.New("not true or false")
+		}
+		*p = text == "true"
 	case *string:
-		flags.StringVarP(p, o.flag, o.short, *p, o.help)
-	case *server.Addresses:
-		flags.VarP(&repeated{to: p}, o.flag, o.short, o.help)
-	case interface {
-		Set(string) error
-		String() string
-	}:
-		flags.VarP(typed{p}, o.flag, o.short, o.help)
-	}
-}
-
-// typed gives a value of ours the method that pflag asks for beside those of the flag package.
-type typed struct {
-	value interface {
-		Set(string) error
-		String() string
-	}
-}
-
-func (t typed) Set(text string) error { return t.value.Set(text) }
-func (t typed) String() string        { return t.value.String() }
-func (t typed) Type() string          { return "value" }
-
-// repeated is a flag that may be given several times. The first one replaces what a variable said.
-type repeated struct {
-	to    *server.Addresses
-	given bool
-}
-
-func (r *repeated) Set(text string) error {
-	if !r.given {
-		*r.to, r.given = nil, true
-	}
-	var more server.Addresses
-	if err := more.Set(text); err != nil {
-		return err
-	}
-	*r.to = append(*r.to, more...)
-	return nil
-}
-
-func (r *repeated) String() string { return r.to.String() }
-func (r *repeated) Type() string   { return "address" }
-
-// joinBooleans folds `--tls false` into `--tls=false`, which static-web-server accepts and pflag does not.
-func joinBooleans(args, booleans []string) []string {
-	var folded []string
-	for i := 0; i < len(args); i++ {
-		if args[i] == "--" {
-			return append(folded, args[i:]...)
-		}
-		if i+1 < len(args) && slices.Contains(booleans, args[i]) && (args[i+1] == "true" || args[i+1] == "false") {
-			folded = append(folded, args[i]+"="+args[i+1])
-			i++
-			continue
-		}
-		folded = append(folded, args[i])
-	}
-	return folded
-}
-
-func flagError(err error, names []string) error {
-	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		f := wrong.GetFlag()
-		if wrong.GetValue() == "" {
-			return usage("--%s needs a value", f.Name)
-		}
-		return usage("--%s %s: %s", f.Name, wrong.GetValue(), accepted(f.Value.Type(), wrong.Unwrap()))
-	}
-	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
-		return usage("--%s needs a value", missing.GetFlag().Name)
-	}
-	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		name := unknown.GetSpecifiedName()
-		if len(name) == 1 {
-			return usage("there is no option -%s; rouse --help lists them", name)
-		}
-		return usage("there is no option --%s%s; rouse --help lists them", name, suggestion("--"+name, names))
-	}
-	return usage("%w", err)
-}
-
-// mergeSpellings carries what was given in another spelling over to the option that it means.
-func (s *settings) mergeSpellings() error {
-	all := s.options()
-	for _, o := range all {
-		as, given := s.given[o.name()]
-		if o.means == "" || !given {
-			continue
-		}
-		i := slices.IndexFunc(all, func(t option) bool { return t.flag == o.means })
-		target := all[i]
-		other, both := s.given[o.means]
-		switch flag := strings.HasPrefix(as, "-"); {
-		case !both || o.field.Equal(target.field) || flag && !strings.HasPrefix(other, "-"):
-		case !flag && strings.HasPrefix(other, "-"):
-			continue // flags win
-		default:
-			return s.conflict("%s and %s are two spellings of one option, and say different things: leave one out", as, other)
-		}
-		target.field.Set(o.field)
-		s.given[o.means] = as
+		*p = text
+	case value:
+		return p.Set(text)
+	default:
+		return fmt.Errorf("there are no options of the type %s", o.field.Type())
 	}
 	return nil
 }
 
-// conflict is an error about options given as a and b. Flags alone are a wrong command line.
-func (s *settings) conflict(format, a, b string) error {
-	if strings.HasPrefix(a, "-") && strings.HasPrefix(b, "-") {
-		return usage(format, a, b)
+// accepts tells whether a user may write this, without a change to the option.
+func (o option) accepts(text string) error {
+	o.field = reflect.New(o.field.Type()).Elem()
+	return o.set(text)
+}
+
+// written is the option's value as one would write it.
+func (o option) written() string {
+	if v, ok := o.field.Addr().Interface().(value); ok {
+		return v.String()
 	}
-	return config(format, a, b)
+	return fmt.Sprint(o.field.Interface())
+}
+
+// optional tells whether a flag may stand without its value, which is then true.
+func (o option) optional() bool {
+	b, ok := o.field.Addr().Interface().(interface{ IsBoolFlag() bool })
+	return o.field.Kind() == reflect.Bool || ok && b.IsBoolFlag()
+}
+
+// secret tells whether the value must not stand in messages.
+func (o option) secret() bool { return o.name() == "basic-auth" }
+
+// layer is what one source of options says: the file, the variables or the flags.
+type layer struct {
+	given    map[string]string // as settings.given
+	notices  []string
+	problems []error
+}
+
+func newLayer() *layer { return &layer{given: map[string]string{}} }
+
+// load reads the file, variables and arguments. rest is what no option takes; notices are for what is not used. It may be
+// called again with the same console to see what has changed.
+func load(c console) (s *settings, rest, notices []string, err error) {
+	s, rest, notices, problems := read(c)
+	if err := first(problems); err != nil {
+		return nil, nil, nil, err
+	}
+	return s, rest, notices, nil
+}
+
+// read reads as load does, and tells of everything that is wrong; wrong values leave their option as it was. Without
+// settings the arguments could not be taken apart.
+func read(c console) (s *settings, rest, notices []string, problems []error) {
+	s = newSettings()
+	words, rest, err := s.parseFlags(c.args)
+	if err != nil {
+		return nil, nil, nil, []error{err}
+	}
+	file := s.readFile(words)
+	variables := s.readVariables(c.env)
+	flags := s.readFlags(words)
+	return s, rest, slices.Concat(file.notices, variables.notices), slices.Concat(flags.problems, variables.problems, file.problems)
+}
+
+// first is the first of several problems, and tells of the others.
+func first(problems []error) error {
+	switch len(problems) {
+	case 0:
+		return nil
+	case 1:
+		return problems[0]
+	}
+	code := exitConfig
+	if f, ok := errors.AsType[failure](problems[0]); ok {
+		code = f.code
+	}
+	return failure{code, fmt.Errorf("%w (and %d more: rouse check with the same options lists them)", problems[0], len(problems)-1)}
+}
+
+// overridden tells of each value of the file in whose place a flag or variable put another one: in static-web-server the
+// file wins.
+func (s *settings) overridden() []string {
+	var lines []string
+	for _, o := range s.options() {
+		as, before := s.given[o.name()], s.fromFile[o.name()]
+		if before.as == "" || as == "" || as == before.as || before.value == o.written() {
+			continue
+		}
+		said, ok := s.said[as]
+		if !ok {
+			said = "the folder " + as // rouse DIR
+		}
+		lines = append(lines, said+" is used instead of "+s.said[before.as])
+	}
+	return lines
+}
+
+// takeFolder takes the folder that may stand behind the options.
+func (s *settings) takeFolder(rest []string) error {
+	switch {
+	case len(rest) == 0:
+		return nil
+	case len(rest) > 1:
+		return usage("one folder can be served, not %d: %s", len(rest), strings.Join(rest, " "))
+	case isFlag(s.given["root"]):
+		return usage("the folder is given twice: as --root %s and as %s", s.Root, rest[0])
+	case rest[0] == "":
+		return usage("the folder to serve has an empty name: name it, or leave it out")
+	}
+	s.Root, s.given["root"] = rest[0], rest[0]
+	return nil
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"reflect"
-	"slices"
+	"strings"
 	"testing"
-
-	"github.com/spf13/pflag"
 
 	"github.com/rouse-server/rouse/server"
 )
@@ -39,17 +36,33 @@ func sample(t testing.TB, o option) (one, other string) {
 		return "debug", "warn"
 	case server.LogFormat:
 		return "json", "logfmt"
+	case server.AccessLogFormat:
+		return "combined", "json"
+	case server.Charset, server.Automatic:
+		return "false", "true"
+	case server.ETag:
+		return "content", "false"
+	case server.MimeTypes:
+		return ".glb=model/gltf-binary", ".a=text/a,.b=text/b"
+	case server.Status:
+		return "500", "404"
+	case server.Mode:
+		return "660", "0o600"
+	case server.Level:
+		return "best", "fastest"
+	case server.Size:
+		return "1M", "4711"
+	case server.Order:
+		return "2", "0"
+	case server.Format:
+		return "json", "AUTO"
+	case server.Archives:
+		return "targz,zip", "tarzst"
+	case server.Networks:
+		return "10.0.0.0/8,::1", "192.0.2.1"
 	}
 	t.Fatalf("%s is a %s: a new kind of option: say here what may be written for it", o.name(), o.field.Type())
 	return "", ""
-}
-
-// written is an option's value as one would write it.
-func (o option) written() string {
-	if s, ok := o.field.Addr().Interface().(interface{ String() string }); ok {
-		return s.String()
-	}
-	return fmt.Sprint(o.field.Interface())
 }
 
 // normal is how a text for the option is written back.
@@ -66,7 +79,7 @@ func (o option) normal(t testing.TB, text string) string {
 }
 
 // defaults is settings that nothing was read into.
-func defaults() *settings { return &settings{Config: server.Default(), given: map[string]string{}} }
+func defaults() *settings { return newSettings() }
 
 // find returns the settings' option of that name.
 func (s *settings) find(t testing.TB, name string) option {
@@ -80,49 +93,66 @@ func (s *settings) find(t testing.TB, name string) option {
 	return option{}
 }
 
-// Every option can be given as a flag and as a variable and stands in the help; the only exceptions are static-web-server's
-// other spellings.
+// Every option can be given as a flag, as a variable and as a key of the file, and is explained.
 func TestOptionsAreComplete(t *testing.T) {
-	withoutFlag := []string{"SERVER_HTTP2_TLS"} // there it is --http2 that turns TLS on
+	exceptions := map[string]string{
+		"flag of SERVER_HTTP2_TLS":   "static-web-server 2 calls the flag --http2",
+		"key of SERVER_HTTP2_TLS":    "and the key http2",
+		"key of SERVER_CONFIG_FILE":  "a file is not told where it is",
+		"variable of --check-config": "what the program is to do is said when it is started",
+		"key of --check-config":      "likewise",
+	}
+	used := map[string]bool{}
+	excepted := func(what string) bool {
+		used[what] = true
+		return exceptions[what] != ""
+	}
 	seen := map[string]bool{}
 	unique := func(kind, name string) {
-		if seen[kind+name] {
+		if seen[kind+name] && name != "" {
 			t.Errorf("%s %s is there twice", kind, name)
 		}
 		seen[kind+name] = true
 	}
-	s := defaults()
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	names := map[string]bool{}
-	for _, o := range s.options() {
-		unique("variable", o.variable)
-		names[o.flag] = true
-		if o.flag == "" {
-			if !slices.Contains(withoutFlag, o.variable) {
-				t.Errorf("%s has no flag", o.variable)
+	for _, o := range defaults().options() {
+		name := o.variable
+		if o.flag != "" && o.means == "" && o.flag != "config-file" {
+			name = "--" + o.flag
+		}
+		for kind, spelled := range map[string]string{"flag": o.flag, "variable": o.variable, "key": o.key} {
+			unique(kind, spelled)
+			if spelled == "" && !excepted(kind+" of "+name) {
+				t.Errorf("%s has no %s", name, kind)
 			}
-			continue
 		}
-		unique("flag", o.flag)
-		if o.short != "" {
-			unique("short flag", o.short)
-		}
+		unique("short flag", o.short)
 		if len(o.short) > 1 {
 			t.Errorf("--%s: %q is no letter", o.flag, o.short)
+		}
+		if o.key != "" && o.key != o.flag {
+			t.Errorf("--%s is the key %s", o.flag, o.key)
 		}
 		if o.help == "" && o.means == "" {
 			t.Errorf("--%s has no help", o.flag)
 		}
-		if takes := o.field.Kind() != reflect.Bool; takes != (o.arg != "") {
-			t.Errorf("--%s takes a value: %t, and the help says %q", o.flag, takes, o.arg)
+		if !o.optional() && o.arg == "" {
+			t.Errorf("--%s takes a value, and the help does not say so", o.flag)
 		}
-		if o.add(flags); flags.Lookup(o.flag) == nil {
-			t.Errorf("--%s is no flag: add does not know its type %s", o.flag, o.field.Type())
+		names[o.name()] = true
+		text, _ := sample(t, o)
+		if err := o.accepts(text); err != nil {
+			t.Errorf("--%s %s: %v", o.flag, text, err)
 		}
 	}
-	for _, o := range s.options() {
-		if o.means != "" && !names[o.means] {
+	for _, o := range defaults().options() {
+		if o.means != "" && !names[strings.TrimPrefix(o.means, "!")] {
 			t.Errorf("%s means --%s, which is not there", o.name(), o.means)
+		}
+	}
+	for what := range exceptions {
+		if !used[what] {
+			t.Errorf("the exception %q is none", what)
 		}
 	}
 }
@@ -133,17 +163,30 @@ func TestOptionNames(t *testing.T) {
 	for _, o := range defaults().options() {
 		letters[o.flag], variables[o.flag] = o.short, o.variable
 	}
-	for _, c := range []struct{ flag, short, variable string }{
-		{"root", "d", "SERVER_ROOT"}, {"host", "a", "SERVER_HOST"}, {"port", "p", "SERVER_PORT"}, {"fd", "f", "SERVER_LISTEN_FD"},
-		{"tls", "t", "SERVER_TLS"}, {"http2", "", "SERVER_HTTP2"}, {"tls-cert", "", "SERVER_TLS_CERT"}, {"tls-key", "", "SERVER_TLS_KEY"},
-		{"http2-tls-cert", "", "SERVER_HTTP2_TLS_CERT"}, {"http2-tls-key", "", "SERVER_HTTP2_TLS_KEY"}, {"", "", "SERVER_HTTP2_TLS"},
-		{"https-redirect", "", "SERVER_HTTPS_REDIRECT"}, {"https-redirect-host", "", "SERVER_HTTPS_REDIRECT_HOST"},
-		{"https-redirect-from-port", "", "SERVER_HTTPS_REDIRECT_FROM_PORT"}, {"https-redirect-from-hosts", "", "SERVER_HTTPS_REDIRECT_FROM_HOSTS"},
-		{"index-files", "", "SERVER_INDEX_FILES"}, {"log-level", "g", "SERVER_LOG_LEVEL"}, {"log-format", "", "SERVER_LOG_FORMAT"}, {"grace-period", "q", "SERVER_GRACE_PERIOD"},
-		{"listen", "", "SERVER_LISTEN"}, {"drain-timeout", "", "SERVER_DRAIN_TIMEOUT"}, {"idle-exit", "", "SERVER_IDLE_EXIT"},
-		{"tls-handshake-timeout", "", "SERVER_TLS_HANDSHAKE_TIMEOUT"}, {"client-header-timeout", "", "SERVER_CLIENT_HEADER_TIMEOUT"},
-		{"client-body-timeout", "", "SERVER_CLIENT_BODY_TIMEOUT"}, {"keepalive-timeout", "", "SERVER_KEEPALIVE_TIMEOUT"}, {"send-timeout", "", "SERVER_SEND_TIMEOUT"},
+	for flag, want := range map[string]string{
+		"": "SERVER_HTTP2_TLS", "accept-markdown": "", "access-log": "", "access-log-format": "", "basic-auth": "", "basic-auth-file": "",
+		"cache-control-headers": "-e", "check-config": "none", "clean-urls": "", "client-body-timeout": "", "client-header-timeout": "", "compression": "-x",
+		"compression-cache": "", "compression-level": "", "compression-static": "", "config-file": "-w", "cors-allow-headers": "-j", "cors-allow-origins": "-c",
+		"cors-expose-headers": "", "directory-listing": "-z", "directory-listing-download": "", "directory-listing-format": "",
+		"directory-listing-order": "", "disable-symlinks": "", "drain-timeout": "", "etag": "", "fd": "-f SERVER_LISTEN_FD", "follow-symlinks": "",
+		"grace-period": "-q", "health": "", "host": "-a", "http2": "", "http2-tls-cert": "", "http2-tls-key": "", "https-redirect": "",
+		"https-redirect-from-hosts": "", "https-redirect-from-port": "", "https-redirect-host": "", "idle-exit": "", "ignore-hidden-files": "",
+		"include-hidden": "", "index-files": "", "keepalive-timeout": "", "listen": "", "log-file": "", "log-format": "", "log-forwarded-for": "",
+		"log-level": "-g", "log-remote-address": "", "log-with-ansi": "", "log-x-real-ip": "", "maintenance-mode": "", "maintenance-mode-file": "",
+		"maintenance-mode-status": "", "maintenance-mode-switch": "", "max-blocking-threads": "-b", "metrics": "", "mime-types": "",
+		"page-fallback": "SERVER_FALLBACK_PAGE", "page404": "SERVER_ERROR_PAGE_404", "page50x": "SERVER_ERROR_PAGE_50X", "port": "-p", "ready": "",
+		"redirect-trailing-slash": "", "repr-digest": "", "root": "-d", "security-headers": "", "send-timeout": "", "site-rules": "", "spa": "",
+		"text-charset": "", "threads-multiplier": "-n", "tls": "-t", "tls-cert": "", "tls-handshake-timeout": "", "tls-key": "",
+		"trusted-proxies": "", "unix-socket": "", "unix-socket-force": "", "unix-socket-mode": "", "use-relative-root": "", "windows-service": "-s",
 	} {
+		c := struct{ flag, short, variable string }{flag, "", "SERVER_" + strings.ReplaceAll(strings.ToUpper(flag), "-", "_")}
+		for word := range strings.FieldsSeq(want) {
+			if short, ok := strings.CutPrefix(word, "-"); ok {
+				c.short = short
+			} else {
+				c.variable = strings.TrimPrefix(word, "none")
+			}
+		}
 		if variables[c.flag] != c.variable || letters[c.flag] != c.short {
 			t.Errorf("--%s: -%s, %s; want -%s, %s", c.flag, letters[c.flag], variables[c.flag], c.short, c.variable)
 		}

@@ -17,27 +17,30 @@ import (
 // served is a socket and what it is for.
 type served struct {
 	activation.Socket
-	role     string // https or http
+	role     string // https, http or admin
 	redirect bool   // answer everything with a redirect to https
 }
 
 // noHTTP3 is said of every socket that could only be for HTTP/3.
 const noHTTP3 = "Rouse does not speak HTTP/3 yet, so a UDP socket, or the role h3, cannot be served"
 
+// roles are what a socket may be for. admin is health, readiness and metrics, in plain HTTP.
+func roles() []string { return []string{"https", "http", "admin"} }
+
 func checkRole(address, role string) error {
 	switch role {
-	case "https", "http":
+	case "https", "http", "admin":
 		return nil
 	case "h3":
 		return fmt.Errorf("address %q: %s; leave it out", address, noHTTP3)
 	}
-	return fmt.Errorf("address %q: unknown role %q%s: roles are https and http", address, role, suggestion(role, []string{"https", "http"}))
+	return fmt.Errorf("address %q: unknown role %q%s: roles are https, http and admin", address, role, suggestion(role, roles()))
 }
 
 // roleOf decides what a socket is for: what its address says; what its name says; else TLS if TLS is configured.
 func (s *settings) roleOf(socket activation.Socket) (string, error) {
 	role := socket.Role
-	if role == "" && slices.Contains([]string{"https", "http", "h3"}, socket.Name) {
+	if role == "" && slices.Contains(append(roles(), "h3"), socket.Name) {
 		role = socket.Name
 	}
 	if role == "h3" || socket.Kind == activation.Packet {
@@ -68,6 +71,14 @@ func (s *settings) assign(sockets []activation.Socket) ([]served, error) {
 	return all, nil
 }
 
+// checkSite refuses sockets that are all for administration: the site would be served nowhere.
+func checkSite(sockets []served) error {
+	if len(sockets) > 0 && !slices.ContainsFunc(sockets, func(one served) bool { return one.role != "admin" }) {
+		return config("%s is for administration (its role is admin), and there is no other socket to serve the site on: add one, such as --listen https=systemd:NAME or --listen tcp:127.0.0.1:8080", sockets[0].Socket)
+	}
+	return nil
+}
+
 // serverSockets is what the server is given.
 func (s *site) serverSockets() []server.Socket {
 	var redirect *server.Redirect
@@ -78,7 +89,7 @@ func (s *site) serverSockets() []server.Socket {
 	}
 	var all []server.Socket
 	for _, socket := range s.sockets {
-		one := server.Socket{Listener: socket.Listener, Name: socket.Socket.String(), TLS: socket.role == "https", Bound: socket.Bound()}
+		one := server.Socket{Listener: socket.Listener, Name: socket.Socket.String(), TLS: socket.role == "https", Admin: socket.role == "admin", Proxy: socket.Proxy, Bound: socket.Bound()}
 		if socket.redirect {
 			one.Redirect = redirect
 		}
@@ -99,18 +110,22 @@ func (s served) port() int {
 
 // url is where a browser finds the socket; local writes localhost for loopback addresses.
 func (s served) url(local bool) string {
+	scheme := s.role
+	if scheme == "admin" {
+		scheme = "http"
+	}
 	if s.Info.Family == platform.Unix {
-		return s.role + " on " + cmp.Or(s.Info.Local, "an unnamed unix socket")
+		return scheme + " on " + cmp.Or(s.Info.Local, "an unnamed unix socket")
 	}
 	host, port, _ := net.SplitHostPort(s.Info.Local)
 	if ip, err := netip.ParseAddr(host); err == nil && (local && ip.IsLoopback() || ip.IsUnspecified()) {
 		host = "localhost"
 	}
-	if s.role == "https" && port == "443" || s.role == "http" && port == "80" {
+	if scheme == "https" && port == "443" || scheme == "http" && port == "80" {
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
 		}
-		return s.role + "://" + host
+		return scheme + "://" + host
 	}
-	return s.role + "://" + net.JoinHostPort(host, port)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }

@@ -35,6 +35,9 @@ func TestRoleOf(t *testing.T) {
 		{activation.Socket{Name: "web"}, "--tls", "https"},
 		{activation.Socket{Name: "HTTPS"}, "", "http"},
 		{activation.Socket{Name: "https.socket"}, "", "http"},
+		{activation.Socket{Name: "admin"}, "--tls", "admin"},
+		{activation.Socket{Name: "https", Role: "admin"}, "", "admin"},
+		{activation.Socket{Name: "admin", Role: "https"}, "", "https"},
 		{activation.Socket{Name: "http", Role: "https"}, "", "https"},
 		{activation.Socket{Name: "https", Role: "http"}, "--tls", "http"},
 		{activation.Socket{Name: "h3", Role: "https"}, "", "https"},
@@ -77,6 +80,9 @@ func TestURL(t *testing.T) {
 		{at("https", platform.IPv6, "[2001:db8::1]:8443", 3), "https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"},
 		{at("https", platform.IPv4, "192.0.2.1:443", 3), "https://192.0.2.1", "https://192.0.2.1"},
 		{at("http", platform.Unix, "/run/x.sock", 3), "http on /run/x.sock", "http on /run/x.sock"},
+		{at("admin", platform.IPv4, "127.0.0.1:9090", 3), "http://127.0.0.1:9090", "http://localhost:9090"},
+		{at("admin", platform.IPv6, "[::1]:80", 3), "http://[::1]", "http://localhost"},
+		{at("admin", platform.Unix, "/run/x.sock", 3), "http on /run/x.sock", "http on /run/x.sock"},
 		{at("https", platform.Unix, "", 3), "https on an unnamed unix socket", "https on an unnamed unix socket"},
 	} {
 		if got := c.socket.url(false); got != c.want {
@@ -130,5 +136,35 @@ func TestAssignRedirect(t *testing.T) {
 	}
 	if r := (&site{settings: s, sockets: all}).serverSockets()[0].Redirect; r.Host != "w.example" || r.Hosts.String() != "a.example,b.example" {
 		t.Errorf("redirects to %+v", r)
+	}
+}
+
+// A socket for administration is beside the site: it neither redirects nor speaks TLS, and is not enough to start.
+func TestAdminSockets(t *testing.T) {
+	s := loaded(t, "", "--https-redirect")
+	all, err := s.assign([]activation.Socket{{Name: "admin", Source: "systemd:admin", Number: 3}, {Name: "http", Number: 4}, {Name: "https", Number: 5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, one := range (&site{settings: s, sockets: all}).serverSockets() {
+		if one.Admin != (i == 0) || one.TLS != (i == 2) || (one.Redirect != nil) != (i == 1) {
+			t.Errorf("%d: %+v", i, one)
+		}
+	}
+	if err := checkSite(all); err != nil {
+		t.Error(err)
+	}
+	if err := checkSite(nil); err != nil {
+		t.Error(err)
+	}
+	err = checkSite(all[:1])
+	if f, ok := err.(failure); !ok || f.code != exitConfig || !strings.HasPrefix(err.Error(), "systemd:admin (descriptor 3) is for administration") {
+		t.Error(err)
+	}
+	if got := all[0].would(); got != "answer health, readiness and metrics" {
+		t.Error(got)
+	}
+	if err := checkRole("admn=fd:3", "admn"); err == nil || !strings.Contains(err.Error(), "roles are https, http and admin") || !strings.Contains(err.Error(), "did you mean admin?") {
+		t.Error(err)
 	}
 }

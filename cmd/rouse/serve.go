@@ -1,32 +1,34 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/rouse-server/rouse/activation"
 	"github.com/rouse-server/rouse/server"
-	"github.com/rouse-server/rouse/server/files"
 	"github.com/rouse-server/rouse/server/welcome"
 )
 
 // serve is `rouse serve`, and `rouse` with a folder or nothing.
 func serve(c console) error {
+	if wantsCheck(c.args) {
+		return check(c)
+	}
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, os.Interrupt)
 	opener := activation.NewOpener() // before anything else could see LISTEN_FDS
 	s, notices, err := loadServe(c)
 	if err != nil {
 		return err
 	}
+	s.setThreads()
 	opened, err := s.open(opener)
 	if errors.Is(err, activation.ErrGone) {
 		return nil // inetd's client left before we looked; there is nobody to serve or to tell
@@ -35,14 +37,18 @@ func serve(c console) error {
 	if opened.bare && s.given["log-level"] == "" {
 		s.LogLevel = "info"
 	}
-	log := newLog(c.stderr, s.LogFormat, s.LogLevel.Level())
+	logs, unwritable := openLogs(s, c)
+	defer logs.Close()
 	for _, text := range append(notices, opened.notices...) {
-		notice(log, text)
+		notice(logs.main, text)
 	}
-	if err != nil {
+	for _, text := range s.overridden() {
+		logs.main.Info(printable(text))
+	}
+	if err := cmp.Or(err, unwritable); err != nil {
 		return err
 	}
-	site, err := s.newSite(opened, log)
+	site, err := s.newSite(opened, logs, c)
 	if err != nil {
 		return err
 	}
@@ -56,15 +62,8 @@ func loadServe(c console) (*settings, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	switch {
-	case len(rest) > 1:
-		return nil, nil, usage("one folder can be served, not %d: %s", len(rest), strings.Join(rest, " "))
-	case len(rest) == 1 && strings.HasPrefix(s.given["root"], "-"):
-		return nil, nil, usage("the folder is given twice: as --root %s and as %s", s.Root, rest[0])
-	case len(rest) == 1 && rest[0] == "":
-		return nil, nil, usage("the folder to serve has an empty name: name it, or leave it out")
-	case len(rest) == 1:
-		s.Root, s.given["root"] = rest[0], rest[0]
+	if err := s.takeFolder(rest); err != nil {
+		return nil, nil, err
 	}
 	return s, notices, nil
 }
@@ -72,63 +71,39 @@ func loadServe(c console) (*settings, []string, error) {
 // site is everything that is served, and what it is served with.
 type site struct {
 	settings    *settings
+	console     console // what a reload reads again
+	logs        *logs
 	log         *slog.Logger
 	opened      opened
 	sockets     []served
 	certificate credential
-	content     http.Handler
 	showing     string // what is served, for people
 	server      *server.Server
 	idle        time.Duration // exit after so long without a connection; 0: never
 }
 
 // newSite decides what every socket is for and prepares it. Nothing is accepted yet.
-func (s *settings) newSite(o opened, log *slog.Logger) (*site, error) {
-	site := &site{settings: s, log: log, opened: o}
+func (s *settings) newSite(o opened, l *logs, c console) (*site, error) {
+	site := &site{settings: s, console: c, logs: l, log: l.main, opened: o}
 	var err error
 	if site.sockets, err = s.assign(o.sockets); err != nil {
+		return nil, err
+	}
+	if err := checkSite(site.sockets); err != nil {
 		return nil, err
 	}
 	if site.certificate, err = s.certificateFor(site.sockets); err != nil {
 		return nil, err
 	}
-	if err := site.openContent(); err != nil {
+	site.server = server.New(server.Parts{Config: s.Config, Version: versionNumber(), Certificate: site.certificate.get(), Log: l.main, AccessLog: l.access})
+	made, err := s.makeContent(site)
+	if err != nil {
 		return nil, err
 	}
-	parts := server.Parts{Config: s.Config, Content: site.content, Log: log}
-	if store := site.certificate.store; store != nil {
-		parts.Certificate = store.Get
-	}
-	site.server = server.New(parts)
+	site.showing = made.showing
+	site.server.Use(made.site)
 	site.idle = site.idleSpan()
 	return site, nil
-}
-
-// openContent opens the root, or takes the welcome site where bare mode finds no folder.
-func (s *site) openContent() error {
-	root := s.settings.Root
-	if _, err := os.Stat(root); s.opened.bare && s.settings.given["root"] == "" && errors.Is(err, os.ErrNotExist) {
-		s.content, s.showing = welcome.Handler(s.welcomePage()), "the welcome page (there is no folder ./public here)"
-		return nil
-	}
-	info, err := os.Stat(root)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return config("root %s: there is no such folder%s: make it, or name another with --root or SERVER_ROOT", root, beneath(root))
-	case err != nil:
-		return config("root %s: this user cannot open it (%w): change that, or name another with --root or SERVER_ROOT", root, withoutPath(err))
-	case !info.IsDir():
-		return config("root %s: not a folder, and only folders can be served: name one with --root or SERVER_ROOT", root)
-	}
-	opened, err := os.OpenRoot(root)
-	if err != nil {
-		return config("root %s: this user cannot open it (%w): change that, or name another with --root or SERVER_ROOT", root, withoutPath(err))
-	}
-	s.content = files.New(opened, files.Options{IndexFiles: s.settings.IndexFiles, Log: s.log})
-	if s.showing, err = filepath.Abs(root); err != nil {
-		s.showing = root
-	}
-	return nil
 }
 
 // beneath says in which folder a relative path was looked for.
@@ -173,6 +148,9 @@ func (s *site) announce() {
 		if socket.redirect {
 			line += ", redirecting to https"
 		}
+		if socket.role == "admin" {
+			line += ", for health, readiness and metrics"
+		}
 		urls = appendNew(urls, line)
 	}
 	for _, line := range urls {
@@ -181,16 +159,16 @@ func (s *site) announce() {
 	if s.settings.HTTPSRedirect && !slices.ContainsFunc(s.sockets, func(one served) bool { return one.role == "https" }) {
 		notice(s.log, s.settings.given["https-redirect"]+" does nothing here: no socket speaks https, so the site is served in clear")
 	}
-	if s.certificate.store != nil {
-		line := s.certificate.describe()
-		if s.certificate.origin == "development" {
+	for _, one := range s.certificate.all() {
+		line := one.describe()
+		if one.origin == "development" {
 			line += "; browsers do not know it and warn once"
 		}
 		notice(s.log, line)
-		for _, warning := range s.certificate.store.Warnings(time.Now()) {
-			s.log.Warn(warning)
+		for _, warning := range one.store.Warnings(time.Now()) {
+			notice(s.log, warning)
 		}
-		if err := s.certificate.notKept; err != nil {
+		if err := one.notKept; err != nil {
 			notice(s.log, err.Error())
 		}
 	}

@@ -171,9 +171,13 @@ func (s *settings) describe(d activation.Descriptor, role string) (row, activati
 // decide writes into the rows that are still open what serve would do with their sockets, which are the good ones.
 func (s *settings) decide(rows []row, good []activation.Socket) error {
 	all, err := s.assign(good)
+	only := checkSite(all)
 	for i := range rows {
 		if err == nil && rows[i].Serve == "" {
 			rows[i].Serve, all = all[0].would(), all[1:]
+			if only != nil {
+				rows[i].Serve = refusal + only.Error()
+			}
 		}
 	}
 	return err
@@ -182,8 +186,11 @@ func (s *settings) decide(rows []row, good []activation.Socket) error {
 // would says what serve does with the socket.
 func (one served) would() string {
 	does := "speak " + one.role
-	if one.redirect {
+	switch {
+	case one.redirect:
 		does = "redirect to https"
+	case one.role == "admin":
+		does = "answer health, readiness and metrics"
 	}
 	switch {
 	case one.Kind == activation.Connection:

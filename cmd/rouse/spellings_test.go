@@ -8,7 +8,9 @@ import (
 
 // static-web-server takes `--tls false`; only a word that is exactly true or false belongs to the flag before it.
 func TestJoinBooleans(t *testing.T) {
-	booleans := []string{"--tls", "-t"}
+	takes := func(flag, word string) bool {
+		return (flag == "--tls" || flag == "-t") && (word == "true" || word == "false")
+	}
 	for from, want := range map[string]string{
 		"":                       "",
 		"--tls":                  "--tls",
@@ -25,15 +27,36 @@ func TestJoinBooleans(t *testing.T) {
 		"--tls true --tls false": "--tls=true --tls=false",
 		"true --tls":             "true --tls",
 	} {
-		if got := strings.Join(joinBooleans(strings.Fields(from), booleans), " "); got != want {
+		if got := strings.Join(joinBooleans(strings.Fields(from), takes), " "); got != want {
 			t.Errorf("%q: %q, want %q", from, got, want)
 		}
 	}
-	for _, args := range []string{"--tls false", "-t false", "--tls=false", "-t=false"} {
-		s := defaults()
-		s.TLS = true
-		if rest, err := s.readFlags(strings.Fields(args)); err != nil || s.TLS || len(rest) > 0 {
-			t.Errorf("%s: TLS %t, %q, %v", args, s.TLS, rest, err)
+}
+
+// Whatever is true or false may be said in static-web-server's three ways, with the long and the short name.
+func TestBooleanForms(t *testing.T) {
+	for _, o := range defaults().options() {
+		if !o.optional() || o.flag == "" || o.flag == "check-config" {
+			continue
+		}
+		forms := map[string]string{"--X": "true", "--X=true": "true", "--X true": "true", "--X=false": "false", "--X false": "false"}
+		if o.short != "" {
+			for form, want := range map[string]string{"-x": "true", "-x=true": "true", "-x true": "true", "-x=false": "false", "-x false": "false"} {
+				forms[form] = want
+			}
+		}
+		for form, want := range forms {
+			args := strings.NewReplacer("--X", "--"+o.flag, "-x", "-"+o.short).Replace(form)
+			s, rest, _, err := load(console{args: append(strings.Fields(args), "folder")})
+			if err != nil || len(rest) != 1 || s.find(t, o.name()).written() != want {
+				t.Errorf("%s: %v, %q, want %s", args, err, rest, want)
+			}
+		}
+	}
+	for args, want := range map[string]string{"--etag content": "content", "--etag=content x": "content", "--etag x": "true", "--text-charset utf-8": "true", "--text-charset=utf-8": "true"} {
+		s, _, _, err := load(console{args: strings.Fields(args)})
+		if name := strings.FieldsFunc(args, func(r rune) bool { return r == '=' || r == ' ' })[0]; err != nil || s.find(t, name[2:]).written() != want {
+			t.Errorf("%s: %v", args, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package errorpage answers requests with a small HTML page that says what went wrong.
+// Package errorpage answers requests with an HTML page that says what went wrong: a page of the site, or a small generic one.
 package errorpage
 
 import (
@@ -13,15 +13,21 @@ import (
 // the like stay as the caller set them. HEAD gets the same header and no body. Nothing is returned:
 // a client that went away needs no answer.
 func Write(w http.ResponseWriter, r *http.Request, status int) {
-	body := page(status)
+	write(w, r, status, "text/html; charset=utf-8", generic(status))
+}
+
+// write sends a body that is not the resource which was asked for. Accept-Ranges is about that one, and static-web-server
+// sends it with each error too.
+func write(w http.ResponseWriter, r *http.Request, status int, contentType, body string) {
 	header := w.Header()
-	for _, name := range []string{"Content-Encoding", "Etag", "Last-Modified", "Accept-Ranges"} {
+	for _, name := range []string{"Content-Encoding", "Etag", "Last-Modified", "Repr-Digest"} {
 		header.Del(name)
 	}
 	if status != http.StatusRequestedRangeNotSatisfiable { // there it tells the size (RFC 9110 §14.4)
 		header.Del("Content-Range")
 	}
-	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Accept-Ranges", "bytes")
+	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-cache")
 	w.WriteHeader(status)
@@ -30,9 +36,9 @@ func Write(w http.ResponseWriter, r *http.Request, status int) {
 	}
 }
 
-// page is the document for status. It has neither style nor script, so that it looks the same
+// generic is the document for status. It has neither style nor script, so that it looks the same
 // under any Content-Security-Policy; color-scheme alone makes it dark where the reader's screen is.
-func page(status int) string {
+func generic(status int) string {
 	title := strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 	text := ""
 	if s := explanation(status); s != "" {

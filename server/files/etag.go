@@ -5,42 +5,50 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
-	"io"
 	"os"
-	"sync"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rouse-server/rouse/server/compress"
 )
 
-// identity tells one state of one file from all others on this machine: it changes when the file
+// Tag is how ETags are made.
+type Tag int
+
+const (
+	State   Tag = iota // from size, times and inode: costs nothing
+	Content            // from what a file contains: the same on every machine; takes one reading of each file
+	None               // there are none
+)
+
+// Identity tells one state of one file from all others on this machine: it changes when the file
 // is replaced, written to or renamed over.
-type identity struct {
+type Identity struct {
 	device, inode     uint64
 	size              int64
 	modified, changed syscall.Timespec
 }
 
-func identityOf(info os.FileInfo) identity {
+func identityOf(info os.FileInfo) Identity {
 	stat := info.Sys().(*syscall.Stat_t) // package os puts it there on every Unix
-	id := identity{device: uint64(stat.Dev), inode: stat.Ino, size: stat.Size}
+	id := Identity{device: uint64(stat.Dev), inode: stat.Ino, size: stat.Size}
 	id.modified, id.changed = times(stat)
 	return id
 }
 
 // tag is a strong ETag made from size, times and inode. They go through a hash, so that the inode
 // is not told. The device is left out: its number may change with each mount.
-func (id identity) tag() string {
+func (id Identity) tag() string {
 	state := make([]byte, 0, 48)
 	for _, n := range []int64{id.size, id.modified.Sec, id.modified.Nsec, id.changed.Sec, id.changed.Nsec, int64(id.inode)} {
 		state = binary.LittleEndian.AppendUint64(state, uint64(n))
 	}
-	sum := sha256.Sum256(state)
-	return entityTag(sum[:])
+	return entityTag(sha256.Sum256(state))
 }
 
 // entityTag quotes the first 128 bits of a hash as RFC 9110 §8.8.3 wants it.
-func entityTag(sum []byte) string {
+func entityTag(sum [sha256.Size]byte) string {
 	tag := append(make([]byte, 0, 24), '"')
 	tag = base64.RawURLEncoding.AppendEncode(tag, sum[:16])
 	return string(append(tag, '"'))
@@ -53,78 +61,37 @@ func hasNoTime(modified time.Time) bool {
 	return second == 0 || second == 1
 }
 
-// The number of files whose contents' ETags are kept; each takes about 200 bytes.
-const maxContentTags = 4096
-
-// contentTags makes ETags from what files contain, once per state of a file.
-type contentTags struct {
-	mu   sync.Mutex
-	tags map[identity]*contentTag
-}
-
-type contentTag struct {
-	done  chan struct{} // closed when value and err are set
-	value string
-	err   error
-}
-
-func newContentTags() *contentTags {
-	return &contentTags{tags: make(map[identity]*contentTag)}
-}
-
-// tag returns the strong ETag of what file contains. The first to ask reads the file, from its
-// start and without moving its offset; who comes meanwhile waits for that, or for ctx to end.
-func (c *contentTags) tag(ctx context.Context, file *os.File, id identity) (string, error) {
-	c.mu.Lock()
-	t, known := c.tags[id]
-	if !known {
-		t = &contentTag{done: make(chan struct{})}
-		c.add(id, t)
+// tag is the ETag of a file as it is, or "".
+func (h *handler) tag(ctx context.Context, f found) string {
+	switch {
+	case h.Tag == None:
+		return ""
+	case h.Tag == State && !hasNoTime(f.info.ModTime()):
+		return identityOf(f.info).tag()
 	}
-	c.mu.Unlock()
-	if known {
-		select {
-		case <-t.done:
-			return t.value, t.err
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-	}
-	t.value, t.err = hashContent(file, id)
-	if t.err != nil {
-		c.mu.Lock()
-		if c.tags[id] == t {
-			delete(c.tags, id)
-		}
-		c.mu.Unlock()
-	}
-	close(t.done)
-	return t.value, t.err
-}
-
-// add keeps t, in the place of any other one when there are too many.
-func (c *contentTags) add(id identity, t *contentTag) {
-	if len(c.tags) >= maxContentTags {
-		for other := range c.tags {
-			delete(c.tags, other)
-			break
-		}
-	}
-	c.tags[id] = t
-}
-
-// hashContent reads the file and fails if it is not in the state id any more when it was read.
-func hashContent(file *os.File, id identity) (string, error) {
-	hash := sha256.New()
-	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, id.size)); err != nil {
-		return "", err
-	}
-	info, err := file.Stat()
+	sum, err := h.sums.ofFile(ctx, f.file, identityOf(f.info))
 	if err != nil {
-		return "", err
+		h.Log.WarnContext(ctx, "serving a file without ETag", "file", f.name, "error", err)
+		return ""
 	}
-	if identityOf(info) != id {
-		return "", errors.New("it changed while its ETag was made")
+	return entityTag(sum)
+}
+
+// encodedTag is the ETag of a file in a coding made on the fly: each representation has its own (RFC 9110 §8.8.3).
+func encodedTag(tag string, c compress.Coding) string {
+	if tag == "" {
+		return ""
 	}
-	return entityTag(hash.Sum(nil)), nil
+	return tag[:len(tag)-1] + "-" + string(c) + `"`
+}
+
+// listed reports whether one of our tags is in the lines of an If-None-Match field; "W/" before it does not matter there
+// (RFC 9110 §13.1.2). Our tags have no commas in them, so the text between two others is never one.
+func listed(fields []string, tag string) bool {
+	for _, field := range fields {
+		if tag != "" && strings.Contains(field, tag) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,13 +1,13 @@
 package files
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/rouse-server/rouse/server/tree"
 )
 
 func TestConditions(t *testing.T) {
@@ -112,12 +112,7 @@ func TestTagFollowsTheFile(t *testing.T) {
 
 func TestTagIsOfTheFileAlone(t *testing.T) {
 	dir, h := site(t, map[string]string{"a.txt": "one"})
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	one, two := ask(h, "GET", "/a.txt"), ask(New(root, Options{}), "GET", "/a.txt")
+	one, two := ask(h, "GET", "/a.txt"), ask(serving(t, dir, tree.Options{}, Options{}), "GET", "/a.txt")
 	if one.Header().Get("ETag") != two.Header().Get("ETag") {
 		t.Error("the ETag changes with the server: caches would be void after each start")
 	}
@@ -177,86 +172,5 @@ func TestDateInTheFuture(t *testing.T) {
 	last, err := time.Parse(time.RFC1123, ask(h, "GET", "/a.txt").Header().Get("Last-Modified"))
 	if err != nil || last.After(time.Now()) {
 		t.Errorf("Last-Modified is %v, %v", last, err)
-	}
-}
-
-func openFile(t *testing.T, content string) (*os.File, identity) {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "f")
-	write(t, name, content)
-	file, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { file.Close() })
-	info, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file, identityOf(info)
-}
-
-func TestContentIsReadOnce(t *testing.T) {
-	file, id := openFile(t, "content")
-	tags := newContentTags()
-	first, err := tags.tag(t.Context(), file, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var waiting sync.WaitGroup
-	for range 50 {
-		waiting.Go(func() {
-			// No file: whoever read again would fail.
-			if tag, err := tags.tag(t.Context(), nil, id); tag != first || err != nil {
-				t.Errorf("tag is %q, %v", tag, err)
-			}
-		})
-	}
-	waiting.Wait()
-}
-
-func TestWaitersShareOneReading(t *testing.T) {
-	file, id := openFile(t, "content")
-	tags := newContentTags()
-	reading := &contentTag{done: make(chan struct{})}
-	tags.add(id, reading)
-	var waiting sync.WaitGroup
-	for range 50 {
-		waiting.Go(func() {
-			if tag, err := tags.tag(t.Context(), nil, id); tag != `"x"` || err != nil {
-				t.Errorf("tag is %q, %v", tag, err)
-			}
-		})
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := tags.tag(ended, file, id); err != context.Canceled {
-		t.Errorf("who went away still waits: %v", err)
-	}
-	reading.value = `"x"`
-	close(reading.done)
-	waiting.Wait()
-}
-
-func TestFailedReadingIsNotKept(t *testing.T) {
-	file, id := openFile(t, "content")
-	tags := newContentTags()
-	other := id
-	other.size++ // as if the file had changed since
-	if tag, err := tags.tag(t.Context(), file, other); err == nil {
-		t.Errorf("the tag of a changed file is %s", tag)
-	}
-	if len(tags.tags) != 0 {
-		t.Error("the failure is kept")
-	}
-}
-
-func TestContentTagsAreBounded(t *testing.T) {
-	tags := newContentTags()
-	for i := range maxContentTags + 100 {
-		tags.add(identity{inode: uint64(i)}, &contentTag{})
-	}
-	if len(tags.tags) != maxContentTags || tags.tags[identity{inode: maxContentTags + 99}] == nil {
-		t.Errorf("%d tags are kept", len(tags.tags))
 	}
 }

@@ -1,90 +1,142 @@
-// Package files serves the files below a directory over HTTP.
+// Package files serves the files below a root over HTTP.
 //
-// A request becomes a reply in four steps, one file each: the path is cleaned (path.go), the file
-// is opened inside the root (open.go), its validators are made (etag.go), and net/http sends it
-// with what If-* and Range ask for (send.go, ranges.go).
+// A request becomes a reply in these steps: the path is cleaned (path.go), what it stands for is found (lookup.go, clean.go,
+// markdown.go), the representation that the client wants is chosen (choose.go: a precompressed file, one made on the fly, or
+// the file as it is) and described (etag.go, digest.go, types.go), and net/http sends it with what If-* and Range ask for
+// (send.go, ranges.go).
 package files
 
 import (
-	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
+	"slices"
+	"strings"
 	"sync"
-	"syscall"
 
+	"github.com/rouse-server/rouse/server/cache"
+	"github.com/rouse-server/rouse/server/compress"
 	"github.com/rouse-server/rouse/server/errorpage"
+	"github.com/rouse-server/rouse/server/tree"
 )
 
-// Options are the choices that New takes. The zero value serves files and no index pages.
+// Options are the choices that New takes. The zero value serves files as they are, and no index pages.
 type Options struct {
-	IndexFiles []string     // names tried in this order for a path that ends in a slash
-	Log        *slog.Logger // told of files that exist and cannot be read; nil discards
+	IndexFiles    []string          // names tried in this order for a folder
+	SlashRedirect bool              // send /folder to /folder/; otherwise both are answered alike
+	CleanURLs     bool              // send /page.html to /page and /index.html to /; that /page is page.html is always so
+	Markdown      bool              // serve page.md for page to clients that ask for text/markdown
+	Charset       bool              // say that text is in UTF-8
+	MimeTypes     map[string]string // media types by extension (lower case, with the dot), over the built-in ones
+	Withheld      []string          // names at the root that are not served, in any case
+
+	Pages    *errorpage.Pages // the site's own error pages
+	Fallback string           // file, not relative to the root, for a GET that would be 404; "" is none
+	SPA      bool             // only navigations get the fallback, which is otherwise the root's first index file
+
+	Codings []compress.Coding                         // made on the fly, in order of preference; nil makes none
+	Level   compress.Level                            // how hard that tries; "" is compress.Default
+	Static  bool                                      // serve the .zst, .br and .gz files beside a file
+	Cache   *cache.Cache[Variant]                     // what was made on the fly; nil makes it each time
+	Memory  *cache.Cache[Identity]                    // small files; a reply from there has X-Cache: HIT. nil keeps none
+	Small   int64                                     // bytes up to which a file goes into Memory
+	Tag     Tag                                       // how ETags are made
+	Digest  bool                                      // send Repr-Digest (RFC 9530), which takes one reading of each file
+	List    Lister                                    // answers for a folder without index file; nil: 404
+	Finish  func(http.Header, *http.Request, Outcome) // called once for each reply, just before its header goes out
+	Log     *slog.Logger                              // told of files that exist and cannot be read; nil discards
+}
+
+// Lister answers for the folder dir (its name in the tree), which the client knows as urlPath.
+type Lister func(w http.ResponseWriter, r *http.Request, dir, urlPath string)
+
+// Outcome is what a request came to.
+type Outcome struct {
+	Status int
+	Path   string // of the URL, without dot segments; for a folder with the index file's name
+	File   bool   // a file of the site was found: 200, 206 and 304. Pages for errors and the fallback are none
 }
 
 // The methods that are understood, as Allow lists them (RFC 9110 §10.2.1).
 const allow = "GET, HEAD, OPTIONS"
 
 type handler struct {
-	root  *os.Root
-	index []string
-	log   *slog.Logger
-	tags  *contentTags
+	Options
+	tree     *tree.Tree
+	sums     *sums
+	fallback fallback
 	// buffers holds *[copiedSize]byte for bodies that are copied.
 	buffers sync.Pool
 }
 
-// New returns a handler for GET, HEAD and OPTIONS on the files below root, which the caller opened
-// and keeps open as long as the handler is used.
+// New returns a handler for GET, HEAD and OPTIONS on the files of a tree, which the caller opened and keeps open as long as
+// the handler is used.
 //
-// Nothing outside root is served, whatever the path or a symbolic link says; nor are names that
-// begin with a dot (but for /.well-known, RFC 8615), devices, sockets and FIFOs. A file is opened
-// once per request and described from its descriptor, so a file that is replaced while it is sent
-// goes on as it was. When a file turns out shorter than announced, the handler panics with
-// http.ErrAbortHandler, the one way to tell a client on any protocol that its copy is not whole.
-func New(root *os.Root, o Options) http.Handler {
-	log := o.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+// Nothing outside the tree's root is served, nor what its rules hide. A file is opened once per request and described from
+// its descriptor, so a file that is replaced while it is sent goes on as it was. When a file turns out shorter than
+// announced, the handler panics with http.ErrAbortHandler, the one way to tell a client on any protocol that its copy is not
+// whole.
+func New(t *tree.Tree, o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &handler{root: root, index: o.IndexFiles, log: log, tags: newContentTags()}
+	if o.Level == "" {
+		o.Level = compress.Default
+	}
+	return &handler{Options: o, tree: t, sums: newSums()}
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p := &reply{ResponseWriter: w, request: r, finish: h.Finish, outcome: Outcome{Path: r.URL.Path}}
+	h.serve(p, r)
+	p.begin()
+}
+
+func (h *handler) serve(p *reply, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodOptions:
 		if r.URL.Path == "*" { // the server as a whole (RFC 9110 §9.3.7)
-			writeOptions(w)
+			writeOptions(p)
 			return
 		}
 	default:
-		w.Header().Set("Allow", allow)
-		errorpage.Write(w, r, http.StatusMethodNotAllowed)
+		p.Header().Set("Allow", allow)
+		h.Pages.Write(p, r, http.StatusMethodNotAllowed)
 		return
+	}
+	if h.Markdown {
+		addVary(p.Header(), "accept")
 	}
 	target, ok := resolve(r.URL.Path)
-	if !ok {
-		errorpage.Write(w, r, http.StatusNotFound)
+	if !ok || h.withheld(target) {
+		h.fail(p, r, fs.ErrNotExist)
 		return
 	}
-	file, info, err := h.lookup(target)
-	isDirectory := errors.Is(err, syscall.EISDIR)
-	if err != nil && !isDirectory {
-		h.fail(w, r, err)
+	p.outcome.Path = target.path()
+	found, err := h.find(target, h.Markdown && r.Method != http.MethodOptions && wantsMarkdown(r.Header["Accept"]))
+	if err != nil {
+		h.fail(p, r, err)
 		return
 	}
-	if file != nil {
-		defer file.Close()
-	}
+	defer found.close()
+	h.answer(p, r, target, found)
+}
+
+func (h *handler) answer(p *reply, r *http.Request, t target, f found) {
 	switch {
 	case r.Method == http.MethodOptions:
-		writeOptions(w)
-	case isDirectory:
-		w.Header().Set("Location", target.location(r.URL.RawQuery))
-		w.WriteHeader(http.StatusPermanentRedirect)
+		writeOptions(p)
+	case f.location != "":
+		p.Header().Set("Location", withQuery(f.location, r.URL.RawQuery))
+		p.WriteHeader(http.StatusPermanentRedirect)
+	case f.file == nil:
+		h.List(p, r, t.name, t.path())
 	default:
-		h.send(w, r, file, info)
+		if f.index != "" {
+			p.outcome.Path = strings.TrimSuffix(p.outcome.Path, "/") + "/" + f.index
+		}
+		h.send(p, r, f)
 	}
 }
 
@@ -94,15 +146,36 @@ func writeOptions(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// fail answers with the page for an error of lookup. What is no fault of the request is logged.
-func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status := statusOf(err)
+func (h *handler) withheld(t target) bool {
+	return slices.ContainsFunc(h.Withheld, func(name string) bool { return strings.EqualFold(name, t.name) })
+}
+
+// fail answers with the page for an error of find. What is no fault of the request is logged.
+func (h *handler) fail(p *reply, r *http.Request, err error) {
+	status := tree.Status(err)
 	switch status {
+	case http.StatusNotFound:
+		if h.fallBack(p, r) {
+			return
+		}
 	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "1")
-		h.log.WarnContext(r.Context(), "cannot open a file for now", "path", r.URL.Path, "error", err)
+		p.Header().Set("Retry-After", "1")
+		h.Log.WarnContext(r.Context(), "cannot open a file for now", "path", r.URL.Path, "error", err)
 	case http.StatusInternalServerError:
-		h.log.ErrorContext(r.Context(), "cannot open a file", "path", r.URL.Path, "error", err)
+		h.Log.ErrorContext(r.Context(), "cannot open a file", "path", r.URL.Path, "error", err)
 	}
-	errorpage.Write(w, r, status)
+	h.Pages.Write(p, r, status)
+}
+
+// addVary adds a field's name (in lower case) to Vary, which others may have set before.
+func addVary(header http.Header, name string) {
+	fields := header["Vary"]
+	for _, field := range fields {
+		for element := range strings.SplitSeq(field, ",") {
+			if element = strings.TrimSpace(element); element == "*" || strings.EqualFold(element, name) {
+				return
+			}
+		}
+	}
+	header.Set("Vary", strings.Join(append(slices.Clone(fields), name), ", "))
 }

@@ -8,25 +8,50 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/rouse-server/rouse/server/tree"
 )
 
 // site makes files below a new folder and returns the folder and a handler that serves it.
 // A name that ends in a slash is a folder. Files were last modified on 2 January 2026.
-func site(t testing.TB, tree map[string]string) (string, http.Handler) {
+func site(t testing.TB, names map[string]string) (string, http.Handler) {
+	t.Helper()
+	dir := folder(t, names)
+	return dir, serving(t, dir, tree.Options{}, usual())
+}
+
+// usual are the options that a server has when none are given.
+func usual() Options {
+	return Options{IndexFiles: []string{"index.html", "index.htm"}, SlashRedirect: true, Charset: true}
+}
+
+// siteWith is a site that is served with other options.
+func siteWith(t testing.TB, o Options, names map[string]string) (string, http.Handler) {
+	t.Helper()
+	dir := folder(t, names)
+	return dir, serving(t, dir, tree.Options{}, o)
+}
+
+func folder(t testing.TB, names map[string]string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "site")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range tree {
+	for name, content := range names {
 		write(t, dir+"/"+name, content)
 	}
-	root, err := os.OpenRoot(dir)
+	return dir
+}
+
+func serving(t testing.TB, dir string, rules tree.Options, o Options) http.Handler {
+	t.Helper()
+	root, err := tree.Open(dir, rules)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	return dir, New(root, Options{IndexFiles: []string{"index.html", "index.htm"}})
+	return New(root, o)
 }
 
 func modified() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC) }
@@ -165,13 +190,8 @@ func TestDirectories(t *testing.T) {
 }
 
 func TestNoIndexFiles(t *testing.T) {
-	dir, _ := site(t, map[string]string{"index.html": "x"})
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	if w := ask(New(root, Options{}), "GET", "/"); w.Code != 404 {
+	_, h := siteWith(t, Options{}, map[string]string{"index.html": "x"})
+	if w := ask(h, "GET", "/"); w.Code != 404 {
 		t.Errorf("status is %d", w.Code)
 	}
 }

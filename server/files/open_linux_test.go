@@ -71,14 +71,8 @@ func TestDevice(t *testing.T) {
 }
 
 func TestNoMoreDescriptors(t *testing.T) {
-	dir, _ := site(t, map[string]string{"a.txt": "x"})
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
 	var log strings.Builder
-	h := New(root, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	_, h := siteWith(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, map[string]string{"a.txt": "x"})
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)

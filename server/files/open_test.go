@@ -1,10 +1,8 @@
 package files
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rouse-server/rouse/server/tree"
 )
 
 // within runs f and fails the test if it takes longer than a file without a writer may.
@@ -60,7 +60,7 @@ func TestSpecialFiles(t *testing.T) {
 }
 
 func TestSymbolicLinks(t *testing.T) {
-	dir, h := site(t, map[string]string{"a.txt": "inside", "deep/er/b.txt": "inside", "deep/index.html": "inside"})
+	dir := folder(t, map[string]string{"a.txt": "inside", "deep/er/b.txt": "inside", "deep/index.html": "inside"})
 	outside := filepath.Join(filepath.Dir(dir), "outside")
 	write(t, filepath.Join(outside, "secret.txt"), "SECRET")
 	for name, to := range map[string]string{
@@ -73,10 +73,11 @@ func TestSymbolicLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	h := serving(t, dir, tree.Options{Follow: true}, usual())
 	for target, want := range map[string]int{
 		"/in.txt": 200, "/in/er/b.txt": 200, "/in/": 200, "/in": 308, "/deep/er/up.txt": 200, "/chain.txt": 200, "/to-root/to-root/a.txt": 200,
 		"/out.txt": 404, "/out/secret.txt": 404, "/out": 404, "/out/": 404, "/absolute.txt": 404, "/deep/out/secret.txt": 404, "/in/out/secret.txt": 404,
-		"/back.txt": 404, "/to-absolute/etc/passwd": 404, "/broken.txt": 404, "/broken.txt/": 404, "/loop.txt": 404, "/ping/": 404,
+		"/back.txt": 200, "/to-absolute/etc/passwd": 404, "/broken.txt": 404, "/broken.txt/": 404, "/loop.txt": 404, "/ping/": 404,
 		"/file-as-dir.txt": 404, "/under-file.txt": 404, "/" + strings.Repeat("to-root/", 100) + "a.txt": 404,
 	} {
 		w := ask(h, "GET", target)
@@ -88,7 +89,8 @@ func TestSymbolicLinks(t *testing.T) {
 
 // A folder that becomes a link to the outside at any moment gives away nothing.
 func TestLinkSwappedDuringLookup(t *testing.T) {
-	dir, h := site(t, map[string]string{"real/x.txt": "inside"})
+	dir := folder(t, map[string]string{"real/x.txt": "inside"})
+	h := serving(t, dir, tree.Options{Follow: true}, usual())
 	write(t, filepath.Join(filepath.Dir(dir), "outside", "x.txt"), "SECRET")
 	if err := os.Symlink("../outside", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
@@ -167,26 +169,8 @@ func TestFileReplacedWhileServed(t *testing.T) {
 	replacing.Wait()
 }
 
-func TestStatusOf(t *testing.T) {
-	for _, test := range []struct {
-		err  error
-		want int
-	}{
-		{fs.ErrNotExist, 404}, {syscall.ENOENT, 404}, {syscall.ENOTDIR, 404}, {syscall.ELOOP, 404}, {syscall.ENAMETOOLONG, 404},
-		{syscall.ENXIO, 404}, {syscall.EINVAL, 404}, {errors.New("path escapes from parent"), 404},
-		{syscall.EACCES, 403}, {syscall.EPERM, 403},
-		{syscall.EMFILE, 503}, {syscall.ENFILE, 503}, {syscall.EAGAIN, 503},
-		{syscall.EIO, 500}, {os.ErrClosed, 500},
-	} {
-		if got := statusOf(&fs.PathError{Op: "openat", Path: "x", Err: test.err}); got != test.want {
-			t.Errorf("%v is %d, want %d", test.err, got, test.want)
-		}
-	}
-}
-
 func TestRootClosed(t *testing.T) {
-	dir, _ := site(t, map[string]string{"a.txt": "x"})
-	root, err := os.OpenRoot(dir)
+	root, err := tree.Open(folder(t, map[string]string{"a.txt": "x"}), tree.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

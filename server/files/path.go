@@ -3,12 +3,9 @@ package files
 import (
 	"net/url"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
-// No path longer than this is looked up: it is PATH_MAX of Linux, which os.Root, going name by
-// name, would not meet by itself.
+// No path longer than this is looked up: it is PATH_MAX of Linux, which a walk name by name would not meet by itself.
 const maxPath = 4096
 
 // target is what the path of a request stands for.
@@ -21,8 +18,8 @@ type target struct {
 //
 // Dot segments are removed as in RFC 3986 §5.2.4, before the file system sees them, so that
 // a/link/.. is a, whatever link points to. Then empty segments go, as they do in the file system.
-// Refused are hidden names, control characters (NUL among them) and backslashes: they occur in
-// attacks only. Names need not be UTF-8.
+// Refused are control characters (NUL among them) and backslashes: they occur in attacks only.
+// Names need not be UTF-8. Whether a name is hidden is the tree's matter.
 func resolve(path string) (target, bool) {
 	if path == "" { // as in "GET http://host", RFC 9112 §3.2.1
 		path = "/"
@@ -44,13 +41,9 @@ func resolve(path string) (target, bool) {
 	}
 	names := segments[:0]
 	for _, segment := range segments {
-		if segment == "" {
-			continue
+		if segment != "" {
+			names = append(names, segment)
 		}
-		if hidden(segment) && !(len(names) == 0 && segment == ".well-known") {
-			return target{}, false
-		}
-		names = append(names, segment)
 	}
 	t.name = strings.Join(names, "/")
 	if t.name == "" {
@@ -61,28 +54,26 @@ func resolve(path string) (target, bool) {
 
 func forbidden(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' }
 
-// hidden reports whether a name begins with a dot, also for file systems that overlook invisible
-// characters (HFS+, ext4 with casefold): for them U+200C followed by ".git" is .git (CVE-2014-9390).
-func hidden(name string) bool {
-	if name[0] < utf8.RuneSelf {
-		return name[0] == '.'
+// path is the URL path of the target without what resolve removes, decoded.
+func (t target) path() string {
+	switch {
+	case t.name == ".":
+		return "/"
+	case t.directory:
+		return "/" + t.name + "/"
 	}
-	visible := strings.TrimLeftFunc(name, func(c rune) bool {
-		return unicode.In(c, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
-	})
-	return strings.HasPrefix(visible, ".")
+	return "/" + t.name
 }
 
-// location is the canonical URL of the target as a directory, to send a client to. It begins with
-// exactly one slash, since browsers take what follows "//" and "/\" for a host.
-func (t target) location(rawQuery string) string {
-	path := "/"
-	if t.name != "." {
-		path += t.name + "/"
+// location is the URL of a file (or of a folder, as which it gets a slash) to send a client to. It begins with exactly one
+// slash, since browsers take what follows "//" and "/\" for a host.
+func location(name string, folder bool) string {
+	return (&url.URL{Path: target{name, folder}.path()}).EscapedPath()
+}
+
+func withQuery(location, rawQuery string) string {
+	if rawQuery == "" {
+		return location
 	}
-	location := (&url.URL{Path: path}).EscapedPath()
-	if rawQuery != "" {
-		location += "?" + rawQuery
-	}
-	return location
+	return location + "?" + rawQuery
 }

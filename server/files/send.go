@@ -1,13 +1,16 @@
 package files
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
-	"sync"
+	"strconv"
 	"time"
+
+	"github.com/rouse-server/rouse/server/compress"
 )
 
 // Files up to this size are copied into net/http's buffers, to leave in one write together with
@@ -15,34 +18,21 @@ import (
 const copiedSize = 8 << 10
 
 // send answers r with an open file; http.ServeContent does the conditions and ranges.
-func (h *handler) send(w http.ResponseWriter, r *http.Request, file *os.File, info os.FileInfo) {
-	var (
-		id       = identityOf(info)
-		modified = info.ModTime()
-		tag      string
-	)
-	if hasNoTime(modified) {
-		modified = time.Time{} // no Last-Modified
-		var err error
-		if tag, err = h.tags.tag(r.Context(), file, id); err != nil {
-			h.log.WarnContext(r.Context(), "serving a file without ETag", "path", r.URL.Path, "error", err)
-		}
-	} else {
-		tag = id.tag()
-		if now := time.Now(); modified.After(now) { // RFC 9110 §8.8.2.1
-			modified = now
-		}
+func (h *handler) send(p *reply, r *http.Request, f found) {
+	p.outcome.File = true
+	s := h.choose(p, r, f)
+	if s.beside != nil {
+		defer s.beside.Close()
 	}
-	header := w.Header()
-	header.Set("Content-Type", contentType(info.Name()))
-	if tag != "" {
-		header.Set("ETag", tag)
+	s.remember(r.Context())
+	var body io.ReadSeeker = content{s.file, s.id.size}
+	if s.body != nil {
+		body = &memory{body: s.body}
 	}
-	reply := &reply{ResponseWriter: w, modified: modified, buffers: &h.buffers}
-	http.ServeContent(reply, byteRanges(r, info.Size()), "", modified, content{file, info.Size()})
-	if reply.short {
-		h.log.WarnContext(r.Context(), "a file ended early while it was sent, the client is cut off",
-			"path", r.URL.Path, "size", info.Size(), "error", reply.err)
+	http.ServeContent(s, byteRanges(r, s.id.size), "", s.modified, body)
+	if s.short {
+		h.Log.WarnContext(r.Context(), "a file ended early while it was sent, the client is cut off",
+			"path", r.URL.Path, "size", s.id.size, "error", s.err)
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -61,72 +51,121 @@ func (c content) Seek(offset int64, whence int) (int64, error) {
 	return c.File.Seek(offset, whence)
 }
 
-// reply is a ResponseWriter that mends what http.ServeContent does.
-type reply struct {
-	http.ResponseWriter
-	modified time.Time // what Last-Modified says, or zero
-	buffers  *sync.Pool
+// sending is a representation on its way: a ResponseWriter that mends what http.ServeContent does.
+type sending struct {
+	*reply
+	found
+	h        *handler
+	id       Identity
+	beside   *os.File        // the file, if it is one beside that which was asked for
+	modified time.Time       // what Last-Modified says, or zero
+	tag      string          // of the file as it is
+	coding   compress.Coding // in which it is sent, when that is made on the fly
+	body     []byte          // what is sent, if that is in memory
+	streamed bool            // encode while sending
 	status   int
 	short    bool  // the file had fewer bytes than were announced
 	err      error // what reading it said, if anything
 }
 
-// WriteHeader gives 304 back its Last-Modified, and makes 412 and 416 replies without a body.
-func (p *reply) WriteHeader(status int) {
-	p.status = status
-	header := p.Header()
+// WriteHeader makes what is sent in a coding, now that it is known to be sent; gives 304 back its Last-Modified and replies
+// in a coding their length; and makes 412 and 416 replies without a body.
+func (s *sending) WriteHeader(status int) {
+	s.status = status
+	header := s.Header()
 	switch status {
+	case http.StatusOK:
+		switch {
+		case s.coding != "":
+			s.encode(s.request.Context())
+		case header.Get("Content-Encoding") != "":
+			header.Set("Content-Length", strconv.FormatInt(s.id.size, 10))
+		}
+		s.digest()
+	case http.StatusPartialContent:
+		s.digest()
 	case http.StatusNotModified:
-		if !p.modified.IsZero() {
-			header.Set("Last-Modified", p.modified.UTC().Format(http.TimeFormat))
+		if !s.modified.IsZero() {
+			header.Set("Last-Modified", s.modified.UTC().Format(http.TimeFormat))
 		}
 	case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
 		header.Del("Content-Type")
+		header.Del("Content-Encoding")
 		header.Set("Content-Length", "0")
 	}
-	p.ResponseWriter.WriteHeader(status)
+	s.reply.WriteHeader(status)
+}
+
+// digest tells the hash of the whole representation, also with a part of it (RFC 9530 §3). Of one that is made while it is
+// sent there is none yet.
+func (s *sending) digest() {
+	if !s.h.Digest || s.streamed {
+		return
+	}
+	ctx := s.request.Context()
+	sum, err := s.h.sums.of(ctx, s.variant(), func() ([sha256.Size]byte, error) {
+		if s.body != nil {
+			return sha256.Sum256(s.body), nil
+		}
+		return hashFile(s.file, s.id)
+	})
+	if err != nil {
+		s.h.Log.WarnContext(ctx, "serving a file without Repr-Digest", "file", s.name, "error", err)
+		return
+	}
+	s.Header().Set("Repr-Digest", reprDigest(sum))
 }
 
 // Write takes the text of http.ServeContent's errors, which is not sent. Files come by ReadFrom.
-func (p *reply) Write(b []byte) (int, error) {
-	if p.status >= http.StatusBadRequest {
+func (s *sending) Write(b []byte) (int, error) {
+	if s.status >= http.StatusBadRequest {
 		return len(b), nil
 	}
-	return p.ResponseWriter.Write(b)
+	return s.reply.Write(b)
 }
 
 // ReadFrom is io.CopyN's way to send a body. net/http has to see the *os.File itself to use
 // sendfile(2). A body that ends early is noted: on HTTP/1.1 net/http closes the connection then, but
 // on HTTP/2 it ends the stream as if all were well, which makes the reply malformed (RFC 9113 §8.1.1).
-func (p *reply) ReadFrom(source io.Reader) (int64, error) {
+func (s *sending) ReadFrom(source io.Reader) (int64, error) {
 	limited, ok := source.(*io.LimitedReader)
-	if !ok {
-		return io.Copy(p.ResponseWriter, source)
+	switch {
+	case s.streamed:
+		return s.stream()
+	case s.coding != "": // http.ServeContent knows the file without the coding
+		n, err := s.reply.Write(s.body)
+		return int64(n), err
+	case !ok:
+		return io.Copy(s.reply, source)
 	}
-	if c, ok := limited.R.(content); ok {
-		limited.R = c.File
+	switch body := limited.R.(type) {
+	case *memory:
+		n, err := s.reply.Write(body.body[body.at : body.at+limited.N])
+		return int64(n), err
+	case content:
+		limited.R = body.File
 	}
 	var n int64
 	var err error
 	if limited.N <= copiedSize {
-		n, err = p.copySmall(limited)
+		n, err = s.copySmall(limited)
 	} else {
-		n, err = io.Copy(p.ResponseWriter, limited)
+		n, err = s.reply.ReadFrom(limited)
 	}
 	if limited.N > 0 {
 		_, ofFile := errors.AsType[*fs.PathError](err)
-		p.short = err == nil || ofFile // any other error is the connection's
-		p.err = err
+		s.short = err == nil || ofFile // any other error is the connection's
+		s.err = err
 	}
 	return n, err
 }
 
 // copySmall copies without net/http's ReadFrom, which sends the first 512 bytes by themselves.
-func (p *reply) copySmall(source io.Reader) (int64, error) {
-	buffer, ok := p.buffers.Get().(*[copiedSize]byte)
+func (s *sending) copySmall(source io.Reader) (int64, error) {
+	buffer, ok := s.h.buffers.Get().(*[copiedSize]byte)
 	if !ok {
 		buffer = new([copiedSize]byte)
 	}
-	defer p.buffers.Put(buffer)
-	return io.CopyBuffer(struct{ io.Writer }{p.ResponseWriter}, source, buffer[:])
+	defer s.h.buffers.Put(buffer)
+	return io.CopyBuffer(struct{ io.Writer }{s.reply}, source, buffer[:])
 }

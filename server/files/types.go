@@ -5,6 +5,31 @@ import (
 	"strings"
 )
 
+// mediaType is what Content-Type says for a file.
+func (h *handler) mediaType(name string) string {
+	mediaType, custom := h.MimeTypes[strings.ToLower(path.Ext(name))]
+	if !custom {
+		mediaType = contentType(name)
+	}
+	const charset = "; charset=utf-8"
+	switch {
+	case !h.Charset && !custom:
+		return strings.TrimSuffix(mediaType, charset)
+	case h.Charset && isText(mediaType):
+		return mediaType + charset
+	}
+	return mediaType
+}
+
+// isText reports whether a type without parameters is one of the six that say their charset.
+func isText(mediaType string) bool {
+	switch strings.ToLower(mediaType) {
+	case "text/calendar", "text/csv", "text/html", "text/markdown", "text/plain", "text/xml":
+		return true
+	}
+	return false
+}
+
 // contentType is the media type that a file's last extension stands for, in any case. The names
 // are those of IANA's registry, or what browsers expect where it has none; neither the machine's
 // tables nor the content are asked, so that a file has the same type wherever it is served.
@@ -21,6 +46,9 @@ func contentType(name string) string {
 	}
 	return "application/octet-stream"
 }
+
+// MediaType is the media type that a file of this name is served with, unless the site says otherwise.
+func MediaType(name string) string { return contentType(name) }
 
 // textType knows text and source code.
 func textType(extension string) string {

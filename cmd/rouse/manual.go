@@ -1,0 +1,90 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+)
+
+// The hand-written parts of the manual pages, in mdoc(7). @OPTIONS@ and @KEYS@ stand where the table of options goes.
+//
+//go:embed rouse.1.in
+var commandPage string
+
+//go:embed rouse.toml.5.in
+var filePage string
+
+// commandManual is rouse(1).
+func commandManual() string {
+	var b strings.Builder
+	section := ""
+	for _, d := range documentedOptions() {
+		if d.section != section {
+			if section != "" {
+				b.WriteString(".El\n")
+			}
+			section = d.section
+			b.WriteString(".Ss " + section + "\n.Bl -tag -width Ds\n")
+		}
+		b.WriteString(".It " + d.macro() + "\n" + sentence(d.help))
+		if d.shown != "" {
+			b.WriteString("Default:\n.Ql " + roff(d.shown) + " .\n")
+		}
+		b.WriteString("Variable:\n.Ev " + d.variable + " .\n")
+	}
+	return strings.Replace(commandPage, "@OPTIONS@\n", b.String()+".El\n", 1)
+}
+
+// fileManual is rouse.toml(5).
+func fileManual() string {
+	var b strings.Builder
+	b.WriteString(".Bl -tag -width Ds\n")
+	for _, d := range documentedOptions() {
+		b.WriteString(".It Ic " + d.flag + " = " + roff(d.example()) + "\n" + sentence(d.help))
+	}
+	return strings.Replace(filePage, "@KEYS@\n", b.String()+".El\n", 1)
+}
+
+// macro is the option's head in mdoc(7).
+func (d documented) macro() string {
+	text := "Fl -" + d.flag
+	if d.arg != "" {
+		text += " Ar " + roff(d.arg)
+	}
+	if d.short != "" {
+		return "Fl " + d.short + " , " + text
+	}
+	return text
+}
+
+// example is the default as a value of TOML.
+func (d documented) example() string {
+	switch {
+	case d.boolean && d.shown == "":
+		return "true"
+	case d.boolean && (d.shown == "true" || d.shown == "false"):
+		return d.shown
+	case strings.HasSuffix(d.arg, ",…"):
+		return `["` + strings.ReplaceAll(d.shown, ",", `", "`) + `"]`
+	case d.arg == "N" || d.arg == "PORT" || d.arg == "STATUS" || d.arg == "SECONDS":
+		if d.shown == "" {
+			return "0"
+		}
+		return d.shown
+	}
+	return fmt.Sprintf("%q", d.shown)
+}
+
+func sentence(help string) string {
+	return roff(strings.ToUpper(help[:1])+help[1:]) + ".\n"
+}
+
+// roff escapes what roff would take for its own (groff_char(7)).
+func roff(text string) string {
+	text = strings.NewReplacer(`\`, `\e`, "…", `\(u2026`, `"`, `\(dq`).Replace(text)
+	text = strings.ReplaceAll(text, `\(u2026`, `...`)
+	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {
+		return `\&` + text
+	}
+	return text
+}

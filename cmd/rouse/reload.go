@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"reflect"
+
+	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/server"
+)
+
+// reload reads the options, the files that they name and the certificates again. What is broken is refused, and the old one
+// kept.
+func (s *site) reload(manager activation.Manager) {
+	manager.Reloading()
+	for _, one := range s.certificate.all() {
+		s.reloadCertificate(one)
+	}
+	if err := s.reloadOptions(); err != nil {
+		s.log.Error("the options were not loaded again, the old ones are kept", "err", printable(err.Error()))
+	} else {
+		notice(s.log, "reloaded; serving "+s.showing)
+	}
+	manager.Ready(s.status())
+}
+
+// reloadOptions serves what the options say now. Those of sockets, TLS and time limits hold from the next start on.
+func (s *site) reloadOptions() error {
+	again, notices, err := loadServe(s.console)
+	if err != nil {
+		return err
+	}
+	if s.opened.bare && again.given["log-level"] == "" {
+		again.LogLevel = s.settings.LogLevel
+	}
+	made, err := again.makeContent(s)
+	if err != nil {
+		return err
+	}
+	if err := s.logs.Reload(again); err != nil {
+		return err
+	}
+	for _, text := range append(notices, s.settings.needsRestart(again)...) {
+		notice(s.log, text)
+	}
+	s.showing = made.showing
+	s.server.Use(made.site)
+	return nil
+}
+
+// needsRestart tells which options were changed that hold from the next start on.
+func (s *settings) needsRestart(again *settings) (notices []string) {
+	config := reflect.TypeFor[server.Config]()
+	for i := range config.NumField() {
+		tag := config.Field(i).Tag
+		if tag.Get("restart") == "" {
+			continue
+		}
+		before, after := s.option(tag.Get("flag")).written(), again.option(tag.Get("flag")).written()
+		if before != after {
+			notices = append(notices, fmt.Sprintf("%s is %s from the next restart on; now it is %s", tag.Get("flag"), after, before))
+		}
+	}
+	return notices
+}
+
+func (s *site) reloadCertificate(one credential) {
+	changed, err := one.store.Reload()
+	switch {
+	case err != nil:
+		s.log.Error("the certificate was not loaded again, the old one is kept", "err", err)
+	case !changed && one.origin == "credentials":
+		notice(s.log, "reloaded; the certificate is the same: systemd hands out new credentials at a restart, and at a reload only since version 260 with RefreshOnReload=credentials")
+	default:
+		notice(s.log, "reloaded; "+one.describe())
+	}
+}
+
+// watchCertificates takes up new certificate files by itself.
+func (s *site) watchCertificates(ctx context.Context) {
+	for _, one := range s.certificate.all() {
+		go one.store.Watch(ctx, certificateLook, func(_ *x509.Certificate, err error) {
+			if err != nil {
+				s.log.Error("the changed certificate files cannot be used, the old certificate is kept", "err", err)
+				return
+			}
+			notice(s.log, "the certificate files changed; "+one.describe())
+		})
+	}
+}

@@ -1,0 +1,65 @@
+# bash completion for rouse; made by "rouse generate"
+# shellcheck shell=bash disable=SC2207
+_rouse() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
+  COMPREPLY=()
+  case $before in
+    -w|--config-file) COMPREPLY=($(compgen -f -- "$word")); return;;
+    -d|--root) COMPREPLY=($(compgen -d -- "$word")); return;;
+    --index-files) return;;
+    --mime-types) return;;
+    --page404) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --page50x) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --page-fallback) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --maintenance-mode-status) return;;
+    --maintenance-mode-file) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --maintenance-mode-switch) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --listen) return;;
+    -f|--fd) return;;
+    -a|--host) return;;
+    -p|--port) return;;
+    --unix-socket) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --unix-socket-mode) return;;
+    --tls-cert) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --tls-key) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --https-redirect-host) return;;
+    --https-redirect-from-port) return;;
+    --https-redirect-from-hosts) return;;
+    --compression-level) COMPREPLY=($(compgen -W 'fastest default best' -- "$word")); return;;
+    --compression-cache) return;;
+    --directory-listing-order) return;;
+    --directory-listing-format) COMPREPLY=($(compgen -W 'html json auto' -- "$word")); return;;
+    --directory-listing-download) COMPREPLY=($(compgen -W 'targz tarzst zip' -- "$word")); return;;
+    -c|--cors-allow-origins) return;;
+    -j|--cors-allow-headers) return;;
+    --cors-expose-headers) return;;
+    --basic-auth) return;;
+    --basic-auth-file) COMPREPLY=($(compgen -f -- "$word")); return;;
+    -g|--log-level) COMPREPLY=($(compgen -W 'error warn info debug trace' -- "$word")); return;;
+    --log-format) COMPREPLY=($(compgen -W 'auto human json logfmt' -- "$word")); return;;
+    --log-file) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --access-log) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --access-log-format) COMPREPLY=($(compgen -W 'auto human json logfmt common combined' -- "$word")); return;;
+    --trusted-proxies) return;;
+    -q|--grace-period) return;;
+    --drain-timeout) return;;
+    --idle-exit) return;;
+    -n|--threads-multiplier) return;;
+    -b|--max-blocking-threads) return;;
+    --tls-handshake-timeout) return;;
+    --client-header-timeout) return;;
+    --client-body-timeout) return;;
+    --keepalive-timeout) return;;
+    --send-timeout) return;;
+  esac
+  case $word in
+    -*) COMPREPLY=($(compgen -W '--config-file --check-config --help --version --root --use-relative-root --index-files --ignore-hidden-files --disable-symlinks --redirect-trailing-slash --clean-urls --accept-markdown --text-charset --mime-types --site-rules --page404 --page50x --page-fallback --spa --maintenance-mode --maintenance-mode-status --maintenance-mode-file --maintenance-mode-switch --listen --fd --host --port --unix-socket --unix-socket-mode --unix-socket-force --tls --http2 --tls-cert --tls-key --https-redirect --https-redirect-host --https-redirect-from-port --https-redirect-from-hosts --compression --compression-level --compression-static --compression-cache --directory-listing --directory-listing-order --directory-listing-format --directory-listing-download --security-headers --cache-control-headers --etag --repr-digest --cors-allow-origins --cors-allow-headers --cors-expose-headers --basic-auth --basic-auth-file --health --ready --metrics --log-level --log-format --log-with-ansi --log-file --access-log --access-log-format --log-remote-address --log-x-real-ip --log-forwarded-for --trusted-proxies --grace-period --drain-timeout --idle-exit --threads-multiplier --max-blocking-threads --windows-service --tls-handshake-timeout --client-header-timeout --client-body-timeout --keepalive-timeout --send-timeout' -- "$word"));;
+    *)
+      if [ "$COMP_CWORD" -eq 1 ]; then
+        COMPREPLY=($(compgen -W 'check generate help precompress serve sockets version' -- "$word") $(compgen -d -- "$word"))
+      else
+        COMPREPLY=($(compgen -d -- "$word"))
+      fi;;
+  esac
+}
+complete -o filenames -F _rouse rouse

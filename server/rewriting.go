@@ -1,0 +1,107 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/rouse-server/rouse/server/rules"
+)
+
+// redirecting answers with the first redirect that matches.
+func redirecting(redirects *rules.Redirects) link {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if location, status, ok := redirects.Find(r.Host, r.URL.EscapedPath(), r.URL.RawQuery); ok {
+				redirect(w, location, status)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// rewriting goes on with what the first rewrite that matches makes of a request.
+func rewriting(rewrites *rules.Rewrites, fail refusal, log *slog.Logger) link {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			destination, status, ok := rewrites.Find(r.URL.EscapedPath())
+			switch {
+			case !ok:
+				next.ServeHTTP(w, r)
+			case status != 0:
+				redirect(w, destination, status)
+			default:
+				serveRewritten(w, r, next, destination, fail, log)
+			}
+		})
+	}
+}
+
+func serveRewritten(w http.ResponseWriter, r *http.Request, next http.Handler, destination string, fail refusal, log *slog.Logger) {
+	rewritten, err := rules.Rewritten(r, destination)
+	if err != nil {
+		log.Error("a rewrite leads nowhere", "uri", r.RequestURI, "destination", destination, "reason", err)
+		fail(w, r, http.StatusInternalServerError)
+		return
+	}
+	next.ServeHTTP(w, rewritten)
+}
+
+func redirect(w http.ResponseWriter, location string, status int) {
+	header := w.Header()
+	header.Set("Location", location)
+	header.Set("Content-Length", "0")
+	w.WriteHeader(status)
+}
+
+// siteRules does what _redirects in the root says.
+func (h *host) siteRules(next http.Handler) http.Handler {
+	if h.site == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		match, ok := h.site.Find(r, func() bool { return h.exists(r.URL.Path) })
+		switch {
+		case !ok:
+			next.ServeHTTP(w, r)
+		case match.Status >= 300 && match.Status < 400:
+			redirect(w, match.Target, match.Status)
+		default:
+			rewritten, err := rules.Rewritten(r, match.Target)
+			if err != nil {
+				h.pages.Write(w, r, http.StatusInternalServerError)
+				return
+			}
+			if match.Status != http.StatusOK {
+				w, rewritten = &restatused{w, match.Status}, unconditional(rewritten)
+			}
+			next.ServeHTTP(w, rewritten)
+		}
+	})
+}
+
+// restatused sends what is found with another status.
+type restatused struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *restatused) WriteHeader(status int) {
+	if status == http.StatusOK {
+		status = w.status
+		w.Header().Set("Cache-Control", "no-cache") // it stands in for something else
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *restatused) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// unconditional is the request without what would make its answer a part or a 304.
+func unconditional(r *http.Request) *http.Request {
+	plain := *r
+	plain.Header = r.Header.Clone()
+	for _, name := range []string{"Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range"} {
+		plain.Header.Del(name)
+	}
+	return &plain
+}
