@@ -27,7 +27,7 @@ func TestUCSPI(t *testing.T) {
 				return program.Start(t, program.Run{Through: words, Args: []string{"serve", "--root=" + site(t), "--log-level=info"}, Env: env})
 			})
 			service{network: "tcp", address: addresses[0], starts: starts}.checkNowait(t)
-			p.Stderr.WaitFor(`(?m)^\S+ INF request remote_addr=127\.0\.0\.1 method=GET uri=/ status=200`, limit)
+			p.Stderr.WaitFor(`(?m)^\S+ GET 200 / \S+ \S+ 127\.0\.0\.1 HTTP/1\.1`, limit)
 		})
 	}
 }

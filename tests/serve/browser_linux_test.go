@@ -67,11 +67,11 @@ func TestBrowserShowsTheWelcomeSite(t *testing.T) {
 			t.Errorf("%s: the page's console has messages:\n%s", url, log)
 		}
 	}
-	p.Stderr.WaitFor(`uri=/ status=200 .* protocol=HTTP/2.0\+TLS`, limit)
-	p.Stderr.WaitFor(`uri=/welcome.css status=200 .* protocol=HTTP/2.0\+TLS`, limit)
-	p.Stderr.WaitFor(`uri=/mark.svg status=200`, limit)
+	p.Stderr.WaitFor(` GET 200 / .* HTTP/2.0\+TLS`, limit)
+	p.Stderr.WaitFor(` GET 200 /welcome.css .* HTTP/2.0\+TLS`, limit)
+	p.Stderr.WaitFor(` GET 200 /mark.svg `, limit)
 
-	if strings.Contains(p.Stderr.String(), "status=404") {
+	if strings.Contains(p.Stderr.String(), " GET 404 ") {
 		t.Error("the page asks for something that is not there")
 	}
 

@@ -16,13 +16,13 @@ import (
 // Without these fields in each form, people could not see what was asked for, nor programs count it.
 func TestRequestLine(t *testing.T) {
 	t.Parallel()
-	// client, method, target, status, bytes, duration, protocol
-	const human = `(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d) INF request remote_addr=127\.0\.0\.1 method=GET uri="?/\?q=1"? status=200 bytes=44 duration=\S+ protocol=HTTP/1\.1$`
+	// client, method, target, status, bytes, duration, protocol, host
+	const human = `(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d) GET 200 /\?q=1 44B \S+ 127\.0\.0\.1 HTTP/1\.1 host="localhost"$`
 	for format, pattern := range map[string]string{
 		"auto":   human,
 		"human":  human,
-		"logfmt": `(?m)^time=\S+ level=INFO msg=request remote_addr=127\.0\.0\.1 method=GET uri="/\?q=1" status=200 bytes=44 duration=\S+ protocol=HTTP/1\.1$`,
-		"json":   `(?m)^\{"time":"[^"]+","level":"INFO","msg":"request","remote_addr":"127\.0\.0\.1","method":"GET","uri":"/\?q=1","status":200,"bytes":44,"duration":\d[0-9.e-]*,"protocol":"HTTP/1\.1"\}$`,
+		"logfmt": `(?m)^time=\S+ level=INFO msg=request remote_addr=127\.0\.0\.1 method=GET uri="/\?q=1" status=200 bytes=44 duration=\S+ protocol=HTTP/1\.1 host=localhost$`,
+		"json":   `(?m)^\{"time":"[^"]+","level":"INFO","msg":"request","remote_addr":"127\.0\.0\.1","method":"GET","uri":"/\?q=1","status":200,"bytes":44,"duration":\d[0-9.e-]*,"protocol":"HTTP/1\.1","host":"localhost"\}$`,
 	} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
@@ -88,7 +88,7 @@ func TestLogLevels(t *testing.T) {
 			c.Close()
 			exit(t, endOf(p), 0)
 			text := p.Stderr.String()
-			if strings.Contains(text, "request remote_addr") != seen {
+			if strings.Contains(text, " GET 200 / ") != seen {
 				t.Errorf("request lines are to be seen: %v; log:\n%s", seen, text)
 			}
 			says(t, text, "serving "+a.root, "https://"+a.https)
@@ -122,14 +122,14 @@ func TestRequestLineTellsProtocolAndAborts(t *testing.T) {
 	t.Parallel()
 	a := newActivator(t)
 	size := a.large("large")
-	p := a.start("--log-level", "info")
+	p := a.start("--log-level", "info", "--log-format", "logfmt")
 	clients := program.Client(t, a.pool)
 	fetch(t, clients.HTTP1, "https://"+a.https+"/?1")
 	fetch(t, clients.HTTP2, "https://"+a.https+"/?2")
 	fetch(t, clients.H2C, "http://"+a.http+"/?c")
-	p.Stderr.WaitFor(`uri=/\?1 .* protocol=HTTP/1.1\+TLS\n`, limit)
-	p.Stderr.WaitFor(`uri=/\?2 .* protocol=HTTP/2.0\+TLS\n`, limit)
-	p.Stderr.WaitFor(`uri=/\?c .* protocol=HTTP/2.0\n`, limit)
+	p.Stderr.WaitFor(`uri="?/\?1"? .* protocol=HTTP/1.1\+TLS `, limit)
+	p.Stderr.WaitFor(`uri="?/\?2"? .* protocol=HTTP/2.0\+TLS `, limit)
+	p.Stderr.WaitFor(`uri="?/\?c"? .* protocol=HTTP/2.0 `, limit)
 	dial(t, a.http).get("/absent")
 	p.Stderr.WaitFor(`uri=/absent status=404 bytes=[1-9]\d* `, limit)
 
@@ -184,7 +184,7 @@ func TestPrioritiesForTheJournalOnly(t *testing.T) {
 					t.Errorf("a line needs its priority, and no time of its own: %s", line)
 				}
 			}
-			says(t, text, "<5>serving ", "<6>request remote_addr=")
+			says(t, text, "<5>serving ", "<6>GET 200 / ")
 		})
 	}
 }

@@ -35,7 +35,7 @@ func TestActivationOverUnixSocketWithTLS(t *testing.T) {
 			t.Errorf("%s %s: %q", c.options, c.url, got)
 		}
 	}
-	p.Stderr.WaitFor(`remote_addr=unix method=GET uri=/ status=200`, limit)
+	p.Stderr.WaitFor(` GET 200 / \S+ \S+ unix HTTP/`, limit)
 	exit(t, endOf(p), 0)
 	if _, err := os.Lstat(securePath); err != nil {
 		t.Errorf("the activator's socket file is gone: %v", err)
