@@ -219,7 +219,7 @@ func TestUnusableLogFile(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, cause := range map[string]string{dir: "is a directory", filepath.Join(dir, "file", "log"): "not a directory", pipe: "no such device"} {
+	for path, cause := range map[string]string{dir: "is a directory", filepath.Join(dir, "file", "log"): "not a directory", pipe: "device"} {
 		for _, option := range []string{"log-file", "access-log"} {
 			s := newSettings()
 			s.given[option] = "--" + option
