@@ -89,7 +89,7 @@ func (l *refusalLog) note(client netip.Addr, user string, err error) {
 	if client.IsValid() {
 		address = client.String()
 	}
-	attributes := []any{"remote_addr", address, "user", strconv.Quote(atMost(user, longestUser)), "reason", err.Error()}
+	attributes := []any{"remote_addr", address, "user", atMost(user, longestUser), "reason", err.Error()}
 	if skipped := l.skipped.Swap(0); skipped > 0 {
 		attributes = append(attributes, "more", skipped)
 	}

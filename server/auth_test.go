@@ -96,7 +96,7 @@ func TestGuessing(t *testing.T) {
 		t.Errorf("another client: %d", w.Code)
 	}
 	found := log.entries(t, "password refused")
-	if len(found) != 41 || found[0]["remote_addr"] != "2001:db8::1" || found[0]["user"] != `"eve\n0"` || found[0]["level"] != "WARN" {
+	if len(found) != 41 || found[0]["remote_addr"] != "2001:db8::1" || found[0]["user"] != "eve\n0" || found[0]["level"] != "WARN" {
 		t.Errorf("%d lines: %v", len(found), found)
 	}
 	if strings.Contains(log.String(), "secret") {

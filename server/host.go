@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -124,7 +125,7 @@ func (m *hostMaker) options(v VirtualHost, pages *errorpage.Pages) files.Options
 // skippedLine tells of lines of _headers and _redirects that mean nothing.
 func (m *hostMaker) skippedLine(root string) func(*rules.LineError) {
 	return func(err *rules.LineError) {
-		m.server.log.Warn("a line is skipped", "file", filepath.Join(root, err.File), "line", err.Line, "reason", err.Err)
+		m.server.log.Log(context.Background(), LevelNotice, "the site's rules", "file", filepath.Join(root, err.File), "line", err.Line, "reason", err.Err)
 	}
 }
 

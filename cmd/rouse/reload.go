@@ -18,7 +18,7 @@ func (s *site) reload(manager activation.Manager) {
 		s.reloadCertificate(one)
 	}
 	if err := s.reloadOptions(); err != nil {
-		s.log.Error("the options were not loaded again, the old ones are kept", "err", printable(err.Error()))
+		s.log.Error("the options were not loaded again, the old ones are kept", "err", err)
 	} else {
 		notice(s.log, "reloaded; serving "+s.showing)
 	}

@@ -43,7 +43,7 @@ func serve(c console) error {
 		notice(logs.main, text)
 	}
 	for _, text := range s.overridden() {
-		logs.main.Info(printable(text))
+		logs.main.Info(text)
 	}
 	if err := cmp.Or(err, unwritable); err != nil {
 		return err

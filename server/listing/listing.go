@@ -106,8 +106,8 @@ func (l *Listing) Serve(w http.ResponseWriter, r *http.Request, dir, urlPath str
 func (l *Listing) entries(ctx context.Context, dir string) ([]tree.Entry, error) {
 	entries, err := l.tree.Entries(ctx, dir)
 	for _, name := range l.options.Withheld {
-		if path.Dir(name) == dir {
-			entries = slices.DeleteFunc(entries, func(e tree.Entry) bool { return e.Name == path.Base(name) })
+		if path.Dir(name) == dir { // in any case, as some file systems have it
+			entries = slices.DeleteFunc(entries, func(e tree.Entry) bool { return strings.EqualFold(e.Name, path.Base(name)) })
 		}
 	}
 	return entries, err

@@ -3,8 +3,9 @@
   'use strict';
   const search = document.getElementById('search');
   const found = document.getElementById('found');
-  const body = document.querySelector('tbody');
-  const rows = [...body.rows].filter(row => row.className !== 'up');
+  const parts = document.querySelectorAll('.long tbody');
+  const all = [...document.querySelectorAll('tbody tr')];
+  const rows = all.filter(row => row.className !== 'up');
   const fold = text => text.trim().normalize().toLowerCase();
   const base = fold(search.defaultValue); // the rows are those that the server found with this
   const said = found.textContent;
@@ -23,6 +24,7 @@
       if (row.hidden === match) row.hidden = !match;
       matches += match;
     });
+    for (const part of parts) shrink(part, matches < rows.length);
     found.textContent = !knows() ? 'Press Enter to search the whole folder.' : wanted === base ? said : `${matches} of ${rows.length} match`;
     for (const link of document.querySelectorAll('thead a')) {
       const query = new URLSearchParams(link.search);
@@ -32,34 +34,39 @@
     }
   }
 
+  // shrink gives a part of a long table the height that the rows have which are left of it: it may be none on the screen,
+  // whose height the browser has to guess.
+  function shrink(part, filtered) {
+    const left = filtered ? [...part.rows].filter(row => !row.hidden).length : part.rows.length;
+    part.hidden = left === 0;
+    part.style.containIntrinsicHeight = filtered ? `${39 * left}px` : '';
+  }
+
   function clear() {
     if (!search.value && !base) return false;
     search.value = '';
     if (base) search.form.requestSubmit(); // all of the folder has to come from the server
     else filter();
+    document.activeElement.closest('tbody a')?.scrollIntoView({block: 'nearest'}); // it has moved
     return true;
   }
 
-  // next is the first row from here that is shown, downwards (1) or upwards (-1).
-  function next(row, direction) {
-    while (row && row.hidden) row = direction > 0 ? row.nextElementSibling : row.previousElementSibling;
-    return row;
-  }
-
-  // move goes to another row; from the first one it goes up to the search.
+  // move goes to the next row that is shown, downwards (1) or upwards (-1); from the first one it goes up to the search.
   function move(direction) {
-    const here = document.activeElement.closest('tbody tr');
-    if (!here && direction < 0) return false;
-    const row = !here ? next(body.rows[0], 1)
-      : direction > 0 ? next(here.nextElementSibling, 1) : next(here.previousElementSibling, -1);
-    if (row) row.querySelector('a').focus();
-    else if (direction < 0) search.focus();
+    const here = all.indexOf(document.activeElement.closest('tbody tr'));
+    if (here < 0 && direction < 0) return false;
+    let to = here + direction;
+    while (all[to]?.hidden) to += direction;
+    if (to >= 0) all[to]?.querySelector('a').focus();
+    else search.focus();
     return true;
   }
 
   // enter opens what was searched for when there is one such thing, else it goes to the first.
   function enter() {
     if (!knows() || !search.value.trim()) return false; // the form does it
+    cancelAnimationFrame(frame);
+    filter();
     const matches = rows.filter(row => !row.hidden);
     const link = matches[0]?.querySelector('a');
     if (matches.length === 1) link.click();

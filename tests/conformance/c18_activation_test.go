@@ -13,7 +13,16 @@ import (
 )
 
 func activated() []point {
-	points := []point{
+	points := append(descriptors(), otherActivations()...)
+	for i := range points {
+		points[i].server = programs()
+	}
+	return points
+}
+
+// descriptors are the ways to pass one.
+func descriptors() []point {
+	return []point{
 		{number: "C18.1", title: "listening socket on stdin, --fd 0", do: func(a *asker) {
 			run, address := a.onStdin("--fd", "0")
 			a.served(run, address)
@@ -70,6 +79,11 @@ func activated() []point {
 			a.says("SERVER_HOST", "SERVER_PORT", "not used")
 		}},
 		{number: "C18.1", title: "fd, host and port in the file; the redirect names the socket's port", do: descriptorInFile},
+	}
+}
+
+func otherActivations() []point {
+	return []point{
 		{number: "C18.2", title: "two sockets, chosen by index", do: func(a *asker) {
 			for index := range 2 {
 				run, _ := a.serving("--fd", number(index))
@@ -104,10 +118,6 @@ func activated() []point {
 			(&reply{asked: "GET /a.txt sent before the start", a: a}).exchange(early, "GET /a.txt HTTP/1.1\nHost: localhost\nConnection: close").want(200, body(aText))
 		}},
 	}
-	for i := range points {
-		points[i].server = programs()
-	}
-	return points
 }
 
 // onStdin is serving with the socket as standard input and no variables.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -143,11 +142,11 @@ func show(content []byte) string {
 // length expects a Content-Length.
 func length(n int) expectation { return is("Content-Length", strconv.Itoa(n)) }
 
-// lengthNoneOr expects the right Content-Length, or none (as for content that is made on the way).
+// rightLength expects the right Content-Length, or none (as for content that is made on the way).
 func rightLength() expectation {
 	return func(r *reply) (string, string, bool) {
 		got := r.field("Content-Length")
-		return "", got, got == "" || r.Request != nil && r.Request.Method == http.MethodHead || got == strconv.Itoa(len(r.body))
+		return "", got, got == "" || got == strconv.Itoa(len(r.body))
 	}
 }
 
@@ -185,7 +184,7 @@ func encoded(coding, text string) expectation {
 			return coding
 		}
 		content, err := decode(r.field("Content-Encoding"), r.body)
-		got := name(r.field("Content-Encoding")) + " of " + show(content)
+		got := name(r.field("Content-Encoding")) + " " + show(content)
 		if err != nil {
 			got = fmt.Sprintf("%s that cannot be decoded: %v", r.field("Content-Encoding"), err)
 		}
@@ -193,7 +192,7 @@ func encoded(coding, text string) expectation {
 		if !right {
 			got += " with Content-Length: " + length
 		}
-		return name(coding) + " of " + show([]byte(text)), got, err == nil && right && r.field("Content-Encoding") == coding && string(content) == text
+		return name(coding) + " " + show([]byte(text)), got, err == nil && right && r.field("Content-Encoding") == coding && string(content) == text
 	}
 }
 

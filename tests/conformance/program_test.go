@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -42,15 +43,11 @@ func (a *asker) meets(over transport, p *program.Process, address string, trust 
 	a.Cleanup(a.server.clients[over].CloseIdleConnections)
 }
 
-// says expects the program to have written these words.
+// says expects the program to write these words.
 func (a *asker) says(words ...string) {
 	a.Helper()
-	output := a.server.process.Stderr
 	for _, word := range words {
-		if !strings.Contains(output.String(), word) {
-			a.compare("", "a message with "+strings.Join(words, ", "), output.String(), false)
-			return
-		}
+		a.server.process.Stderr.WaitFor(regexp.QuoteMeta(word), limit)
 	}
 	a.compare("", "a message with "+strings.Join(words, ", "), "it is there", true)
 }

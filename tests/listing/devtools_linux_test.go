@@ -154,7 +154,7 @@ type object map[string]any
 // complaint is what a page's console says, and a page may not.
 func complaint(m message) string {
 	switch m.Method {
-	case "Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Audits.issueAdded":
+	case "Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded":
 		return fmt.Sprintf("%s %s", m.Method, strings.TrimSpace(string(m.Params)))
 	}
 	return ""

@@ -37,7 +37,7 @@ func (b *browser) page() *page {
 	b.mu.Lock()
 	b.events[p.session] = p.event
 	b.mu.Unlock()
-	for _, domain := range []string{"Page", "Runtime", "Log", "Audits"} {
+	for _, domain := range []string{"Page", "Runtime", "Log"} {
 		p.do(domain+".enable", nil)
 	}
 	return p

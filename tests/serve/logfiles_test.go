@@ -66,7 +66,7 @@ func TestLogFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Signal(syscall.SIGHUP)
-	await(t, file, ``)
+	await(t, file, `"msg":"reloaded`)
 	dial(t, a.http).get("/absent")
 	await(t, file, `"status":404`)
 	exit(t, endOf(p), 0)
