@@ -105,7 +105,7 @@ type Config struct {
 	// Listings of folders without index file.
 
 	DirectoryListing         bool     `section:"Listings of folders without index file" split_words:"true" flag:"directory-listing" short:"z" help:"list folders that have no index file"`
-	DirectoryListingOrder    Order    `split_words:"true" flag:"directory-listing-order" arg:"N" help:"order of listings: 0/1 name, 2/3 time, 4/5 size, up or down; else as the system has them"`
+	DirectoryListingOrder    Order    `split_words:"true" flag:"directory-listing-order" arg:"N" help:"order of listings: 0/1 name, 2/3 time, 4/5 size, up or down; else folders first, then names"`
 	DirectoryListingFormat   Format   `split_words:"true" flag:"directory-listing-format" arg:"FORMAT" help:"html, json or auto (what the client accepts)"`
 	DirectoryListingDownload Archives `split_words:"true" flag:"directory-listing-download" arg:"FORMAT,…" help:"offer folders as archives: targz, tarzst, zip"`
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rouse-server/rouse/server/accept"
 	"github.com/rouse-server/rouse/server/errorpage"
 )
 
@@ -33,7 +34,7 @@ func crossOrigin(c Config) (link, error) {
 			return next
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Add("Vary", "origin") // also without Origin: a shared cache must not hand this reply to a script
+			accept.AddVary(w.Header(), "origin") // also without Origin: a shared cache must not hand this reply to a script
 			origins := r.Header.Values("Origin")
 			preflight := r.Method == http.MethodOptions
 			switch {

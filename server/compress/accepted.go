@@ -3,6 +3,8 @@ package compress
 import (
 	"slices"
 	"strings"
+
+	"github.com/rouse-server/rouse/server/accept"
 )
 
 // Accepted returns those of the offered codings that a client likes at least as well as no coding at all, the best first: by
@@ -63,7 +65,8 @@ func (w *weights) add(element string) {
 	}
 	q := 1000
 	if weighted {
-		if q = parseWeight(trim(weight)); q < 0 {
+		var ok bool
+		if q, ok = accept.Weight(trim(weight)); !ok {
 			return
 		}
 	}
@@ -82,34 +85,6 @@ func (w *weights) of(c Coding) int {
 		return w.others - 1
 	}
 	return 0
-}
-
-// parseWeight reads "q=" and a qvalue (RFC 9110 §12.4.2), and returns it in thousandths; -1 when it is none.
-func parseWeight(text string) int {
-	if len(text) < 3 || text[0]|0x20 != 'q' || text[1] != '=' {
-		return -1
-	}
-	whole, digits, point := strings.Cut(text[2:], ".")
-	if len(whole) != 1 || whole[0] != '0' && whole[0] != '1' || point && len(digits) > 3 {
-		return -1
-	}
-	q := 0
-	for i := range 3 {
-		q *= 10
-		if i < len(digits) {
-			if digits[i] < '0' || digits[i] > '9' {
-				return -1
-			}
-			q += int(digits[i] - '0')
-		}
-	}
-	if whole == "1" {
-		q += 1000
-	}
-	if q > 1000 {
-		return -1
-	}
-	return q
 }
 
 // trim takes optional whitespace off both ends (OWS, RFC 9110 §5.6.3).

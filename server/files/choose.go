@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rouse-server/rouse/server/accept"
 	"github.com/rouse-server/rouse/server/compress"
 )
 
@@ -16,7 +17,7 @@ func (h *handler) choose(p *reply, r *http.Request, f found) *sending {
 	header.Set("Content-Type", mediaType)
 	possible := len(h.Codings) > 0 && compress.Compressible(mediaType)
 	if h.Static || possible {
-		addVary(header, "accept-encoding")
+		accept.AddVary(header, "accept-encoding")
 	}
 	tagOfFile := ""
 	seen := r.Header["If-None-Match"]

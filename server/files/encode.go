@@ -17,20 +17,20 @@ func (s *sending) encode(ctx context.Context) {
 	header := s.Header()
 	header.Del("Accept-Ranges") // they are of the file without the coding
 	if s.h.Cache == nil || s.id.size > wholeSize {
+		var ok bool
+		if s.streamed, ok = s.h.Encoders.stream(); !ok {
+			s.unencoded()
+			return
+		}
 		header.Del("Content-Length")
-		s.streamed = true
 		return
 	}
 	body, hit, err := s.h.encoded(ctx, s.variant(), func() ([]byte, error) { return readFile(s.file, s.id) })
 	if err != nil {
-		s.h.Log.WarnContext(ctx, "sending a file without compression", "file", s.name, "coding", s.coding, "error", err)
-		header.Del("Content-Encoding")
-		header.Set("Accept-Ranges", "bytes")
-		header.Set("Content-Length", strconv.FormatInt(s.id.size, 10))
-		if s.tag != "" {
-			header.Set("ETag", s.tag)
+		if ctx.Err() == nil {
+			s.h.Log.WarnContext(ctx, "sending a file without compression", "file", s.name, "coding", s.coding, "error", err)
 		}
-		s.coding = ""
+		s.unencoded()
 		return
 	}
 	if hit && s.h.Memory != nil {
@@ -38,6 +38,18 @@ func (s *sending) encode(ctx context.Context) {
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	s.body = body
+}
+
+// unencoded makes a reply that was to be in a coding one without.
+func (s *sending) unencoded() {
+	header := s.Header()
+	header.Del("Content-Encoding")
+	header.Set("Accept-Ranges", "bytes")
+	header.Set("Content-Length", strconv.FormatInt(s.id.size, 10))
+	if s.tag != "" {
+		header.Set("ETag", s.tag)
+	}
+	s.coding = ""
 }
 
 func (s *sending) variant() Variant {
@@ -51,6 +63,11 @@ func (s *sending) variant() Variant {
 // encoded returns what read returns, in the variant's coding, and whether it was kept.
 func (h *handler) encoded(ctx context.Context, v Variant, read func() ([]byte, error)) ([]byte, bool, error) {
 	return h.Cache.Get(ctx, v, func() ([]byte, error) {
+		done, err := h.Encoders.wait(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 		body, err := read()
 		if err != nil {
 			return nil, err

@@ -87,19 +87,6 @@ func TestOnTheFly(t *testing.T) {
 	}
 }
 
-func TestVaryIsAdded(t *testing.T) {
-	for before, want := range map[string]string{"": "accept", "origin": "origin, accept", "origin, Accept": "origin, Accept", "*": "*", "accept-encoding": "accept-encoding, accept"} {
-		header := http.Header{}
-		if before != "" {
-			header.Set("Vary", before)
-		}
-		addVary(header, "accept")
-		if got := header.Get("Vary"); got != want {
-			t.Errorf("%q becomes %q, want %q", before, got, want)
-		}
-	}
-}
-
 // Each representation has its own tag, and each tag revalidates.
 func TestTagsOfRepresentations(t *testing.T) {
 	_, h := siteWith(t, compressing(), map[string]string{"a.txt": digits(1000)})

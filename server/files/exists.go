@@ -5,10 +5,11 @@ import "github.com/rouse-server/rouse/server/tree"
 // Exists tells whether a GET for the decoded path would find a file or a folder, under the same options as New.
 func Exists(t *tree.Tree, o Options, path string) bool {
 	wanted, ok := resolve(path)
-	if !ok {
+	h := &handler{tree: t, Options: o}
+	if !ok || h.withheld(wanted) {
 		return false
 	}
-	found, err := (&handler{tree: t, Options: o}).find(wanted, false)
+	found, err := h.find(wanted, false)
 	found.close()
 	return err == nil
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/rouse-server/rouse/server/accept"
 	"github.com/rouse-server/rouse/server/compress"
 )
 
@@ -48,7 +49,7 @@ func (h *handler) fallBack(p *reply, r *http.Request) bool {
 	}
 	header.Set("Cache-Control", "no-cache")
 	if len(h.Codings) > 0 {
-		addVary(header, "accept-encoding")
+		accept.AddVary(header, "accept-encoding")
 		if encoded, coding := h.encodedFallback(r.Context(), id, body, r.Header["Accept-Encoding"]); coding != "" {
 			header.Set("Content-Encoding", string(coding))
 			body = encoded

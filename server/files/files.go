@@ -14,9 +14,11 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/rouse-server/rouse/server/accept"
 	"github.com/rouse-server/rouse/server/cache"
 	"github.com/rouse-server/rouse/server/compress"
 	"github.com/rouse-server/rouse/server/errorpage"
+	"github.com/rouse-server/rouse/server/rules"
 	"github.com/rouse-server/rouse/server/tree"
 )
 
@@ -34,17 +36,18 @@ type Options struct {
 	Fallback string           // file, not relative to the root, for a GET that would be 404; "" is none
 	SPA      bool             // only navigations get the fallback, which is otherwise the root's first index file
 
-	Codings []compress.Coding                         // made on the fly, in order of preference; nil makes none
-	Level   compress.Level                            // how hard that tries; "" is compress.Default
-	Static  bool                                      // serve the .zst, .br and .gz files beside a file
-	Cache   *cache.Cache[Variant]                     // what was made on the fly; nil makes it each time
-	Memory  *cache.Cache[Identity]                    // small files; a reply from there has X-Cache: HIT. nil keeps none
-	Small   int64                                     // bytes up to which a file goes into Memory
-	Tag     Tag                                       // how ETags are made
-	Digest  bool                                      // send Repr-Digest (RFC 9530), which takes one reading of each file
-	List    Lister                                    // answers for a folder without index file; nil: 404
-	Finish  func(http.Header, *http.Request, Outcome) // called once for each reply, just before its header goes out
-	Log     *slog.Logger                              // told of files that exist and cannot be read; nil discards
+	Codings  []compress.Coding                         // made on the fly, in order of preference; nil makes none
+	Level    compress.Level                            // how hard that tries; "" is compress.Default
+	Static   bool                                      // serve the .zst, .br and .gz files beside a file
+	Encoders *Encoders                                 // how many are made at once; nil: any number
+	Cache    *cache.Cache[Variant]                     // what was made on the fly; nil makes it each time
+	Memory   *cache.Cache[Identity]                    // small files; a reply from there has X-Cache: HIT. nil keeps none
+	Small    int64                                     // bytes up to which a file goes into Memory
+	Tag      Tag                                       // how ETags are made
+	Digest   bool                                      // send Repr-Digest (RFC 9530), which takes one reading of each file
+	List     Lister                                    // answers for a folder without index file; nil: 404
+	Finish   func(http.Header, *http.Request, Outcome) // called once for each reply, just before its header goes out
+	Log      *slog.Logger                              // told of files that exist and cannot be read; nil discards
 }
 
 // Lister answers for the folder dir (its name in the tree), which the client knows as urlPath.
@@ -106,7 +109,7 @@ func (h *handler) serve(p *reply, r *http.Request) {
 		return
 	}
 	if h.Markdown {
-		addVary(p.Header(), "accept")
+		accept.AddVary(p.Header(), "accept")
 	}
 	target, ok := resolve(r.URL.Path)
 	if !ok || h.withheld(target) {
@@ -127,7 +130,7 @@ func (h *handler) answer(p *reply, r *http.Request, t target, f found) {
 	switch {
 	case r.Method == http.MethodOptions:
 		writeOptions(p)
-	case f.location != "":
+	case f.location != "" && (f.file == nil || rules.Asked(r) == r.URL.EscapedPath()): // what a rewrite chose is served, however it is called
 		p.Header().Set("Location", withQuery(f.location, r.URL.RawQuery))
 		p.WriteHeader(http.StatusPermanentRedirect)
 	case f.file == nil:
@@ -165,17 +168,4 @@ func (h *handler) fail(p *reply, r *http.Request, err error) {
 		h.Log.ErrorContext(r.Context(), "cannot open a file", "path", r.URL.Path, "error", err)
 	}
 	h.Pages.Write(p, r, status)
-}
-
-// addVary adds a field's name (in lower case) to Vary, which others may have set before.
-func addVary(header http.Header, name string) {
-	fields := header["Vary"]
-	for _, field := range fields {
-		for element := range strings.SplitSeq(field, ",") {
-			if element = strings.TrimSpace(element); element == "*" || strings.EqualFold(element, name) {
-				return
-			}
-		}
-	}
-	header.Set("Vary", strings.Join(append(slices.Clone(fields), name), ", "))
 }

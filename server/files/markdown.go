@@ -3,36 +3,15 @@ package files
 import (
 	"errors"
 	"io/fs"
-	"mime"
-	"strconv"
-	"strings"
+
+	"github.com/rouse-server/rouse/server/accept"
 )
 
 // wantsMarkdown reports whether a client names text/markdown among what it accepts, and likes it no less than HTML. Browsers
 // do not name it; wildcards do not count.
-func wantsMarkdown(accept []string) bool {
-	markdown, html := 0.0, 0.0
-	for _, field := range accept {
-		for element := range strings.SplitSeq(field, ",") {
-			mediaType, parameters, err := mime.ParseMediaType(element)
-			if err != nil {
-				continue
-			}
-			q := 1.0
-			if text, given := parameters["q"]; given {
-				if q, err = strconv.ParseFloat(text, 64); err != nil {
-					continue
-				}
-			}
-			switch mediaType {
-			case "text/markdown":
-				markdown = max(markdown, q)
-			case "text/html":
-				html = max(html, q)
-			}
-		}
-	}
-	return markdown > 0 && markdown >= html
+func wantsMarkdown(fields []string) bool {
+	markdown := accept.Media(fields, "text/markdown")
+	return markdown.Named && markdown.Weight > 0 && markdown.Weight >= accept.Media(fields, "text/html").Weight
 }
 
 // findMarkdown opens what there is of a page as Markdown.

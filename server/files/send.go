@@ -24,6 +24,7 @@ func (h *handler) send(p *reply, r *http.Request, f found) {
 	if s.beside != nil {
 		defer s.beside.Close()
 	}
+	defer s.release()
 	s.remember(r.Context())
 	var body io.ReadSeeker = content{s.file, s.id.size}
 	if s.body != nil {
@@ -62,10 +63,17 @@ type sending struct {
 	tag      string          // of the file as it is
 	coding   compress.Coding // in which it is sent, when that is made on the fly
 	body     []byte          // what is sent, if that is in memory
-	streamed bool            // encode while sending
+	streamed func()          // set when it is encoded while it is sent; to be called at the end of that
 	status   int
 	short    bool  // the file had fewer bytes than were announced
 	err      error // what reading it said, if anything
+}
+
+// release gives the place of a stream back.
+func (s *sending) release() {
+	if s.streamed != nil {
+		s.streamed()
+	}
 }
 
 // WriteHeader makes what is sent in a coding, now that it is known to be sent; gives 304 back its Last-Modified and replies
@@ -99,7 +107,7 @@ func (s *sending) WriteHeader(status int) {
 // digest tells the hash of the whole representation, also with a part of it (RFC 9530 §3). Of one that is made while it is
 // sent there is none yet.
 func (s *sending) digest() {
-	if !s.h.Digest || s.streamed {
+	if !s.h.Digest || s.streamed != nil {
 		return
 	}
 	ctx := s.request.Context()
@@ -130,7 +138,7 @@ func (s *sending) Write(b []byte) (int, error) {
 func (s *sending) ReadFrom(source io.Reader) (int64, error) {
 	limited, ok := source.(*io.LimitedReader)
 	switch {
-	case s.streamed:
+	case s.streamed != nil:
 		return s.stream()
 	case s.coding != "": // http.ServeContent knows the file without the coding
 		n, err := s.reply.Write(s.body)

@@ -1,7 +1,8 @@
 // Package listing shows what is in a folder, as a page or as JSON, and sends folders as archives.
 //
 // A request becomes a reply in few steps, one file each: the query and Accept say what is asked for (query.go, accept.go),
-// the entries are chosen and ordered (order.go), and written piece by piece (body.go) as a page (page.go) or JSON (json.go).
+// the entries are chosen and ordered (order.go), and written piece by piece (body.go) as a page (view.go, page.go, table.go) or
+// JSON (json.go).
 // Archives (archive.go) are made while they are sent (walk.go, tarball.go, zip.go).
 package listing
 
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/rouse-server/rouse/server/accept"
 	"github.com/rouse-server/rouse/server/compress"
 	"github.com/rouse-server/rouse/server/errorpage"
 	"github.com/rouse-server/rouse/server/tree"
@@ -74,7 +76,7 @@ func (l *Listing) Serve(w http.ResponseWriter, r *http.Request, dir, urlPath str
 	json := l.options.Format == "json"
 	if l.options.Format == "auto" {
 		json = prefersJSON(r.Header.Values("Accept"))
-		addVary(w.Header(), "accept")
+		accept.AddVary(w.Header(), "accept")
 	}
 	if r.Method == http.MethodHead {
 		if err := l.check(dir); err != nil {
@@ -139,7 +141,7 @@ func (l *Listing) setHeader(h http.Header, json bool) {
 		h.Set("Cache-Control", "no-cache")
 	}
 	if len(l.options.Codings) > 0 {
-		addVary(h, "accept-encoding")
+		accept.AddVary(h, "accept-encoding")
 	}
 }
 
@@ -150,14 +152,6 @@ func join(ours, theirs string) string {
 		return ours
 	}
 	return ours + "; " + theirs
-}
-
-// addVary adds a field's name to Vary, unless it is there (RFC 9110 §12.5.5).
-func addVary(h http.Header, name string) {
-	vary := tokens(h.Values("Vary"))
-	if !slices.Contains(vary, name) && !slices.Contains(vary, "*") {
-		h.Set("Vary", strings.Join(append(vary, name), ", "))
-	}
 }
 
 // fail answers for a folder that cannot be read. What is no fault of the request is logged.

@@ -5,10 +5,6 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"strconv"
-	"strings"
-	"time"
-
-	"github.com/rouse-server/rouse/server/tree"
 )
 
 //go:embed listing.css
@@ -40,57 +36,6 @@ func newAssets() assets {
 func source(content string) string {
 	sum := sha256.Sum256([]byte(content))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}
-
-// view is what a page shows.
-type view struct {
-	query
-	path               string // the folder's, as the client knows it
-	prefix             []byte // of the links to what is in it: empty, or "folder/" when path has no slash at its end
-	rows               []row
-	folders, files     int // in the whole folder
-	segments, ascended []string
-}
-
-func newView(path string, entries []tree.Entry, q query) *view {
-	if path == "" {
-		path = "/"
-	}
-	v := &view{query: q, path: path, rows: choose(entries, q)}
-	if i := strings.LastIndexByte(path, '/'); i < len(path)-1 {
-		v.prefix = append(appendEscaped(nil, path[i+1:]), '/')
-	}
-	for i := range entries {
-		if entries[i].Directory {
-			v.folders++
-		} else {
-			v.files++
-		}
-	}
-	v.climb()
-	return v
-}
-
-// climb finds the names of the folders above, outermost first, and the links to them.
-func (v *view) climb() {
-	segments := strings.Split(strings.TrimPrefix(v.path, "/"), "/")
-	up := "./"
-	if segments[len(segments)-1] == "" { // relative to the folder itself, else to the one above
-		segments = segments[:len(segments)-1]
-		up = "../"
-	}
-	v.ascended = make([]string, len(segments))
-	v.segments = make([]string, len(segments))
-	for i := len(segments) - 1; i >= 0; i-- {
-		v.ascended[i] = up
-		if i > 0 {
-			v.segments[i] = segments[i-1]
-		}
-		if up == "./" {
-			up = ""
-		}
-		up += "../"
-	}
 }
 
 // writePage writes the page of a folder.
@@ -125,9 +70,9 @@ func (l *Listing) writePage(b *body, v *view) {
 	b.b = append(b.b, "</body>\n</html>\n"...)
 }
 
-// appendAncestors appends links to the folders above.
+// appendAncestors appends links to the folders above, if there are more than the one that the first row leads to.
 func (v *view) appendAncestors(b []byte) []byte {
-	if len(v.ascended) == 0 {
+	if len(v.ascended) < 2 {
 		return b
 	}
 	b = append(b, `<nav aria-label="Folders above">`...)
@@ -169,77 +114,4 @@ func (v *view) appendSearch(b []byte) []byte {
 	b = append(b, strconv.Itoa(len(v.rows))+" of "+strconv.Itoa(v.folders+v.files)+" match "...)
 	b = appendHTML(b, "“"+v.search+"”")
 	return append(b, `</span> <a href="`+v.everything()+`">show all</a></p>`+"\n"...)
-}
-
-// A table with more rows than many comes in parts of so many rows. Chromium lays out only those on the screen then, and has
-// the page of 100,000 rows after seconds in place of a minute. The style sheet and the script know a part's usual height.
-const (
-	many = 2000
-	part = 200
-)
-
-// appendHead appends the beginning of the table with the columns' heads, which are links to other orders: ascending first, descending from there.
-func (v *view) appendHead(b []byte) []byte {
-	if len(v.rows) > many {
-		b = append(b, "<table class=\"long\">\n"...)
-	} else {
-		b = append(b, "<table>\n"...)
-	}
-	b = append(b, "<thead>\n<tr>"...)
-	for _, column := range []struct {
-		order uint8
-		title string
-	}{{byName, "Name"}, {byTime, "Last modified"}, {bySize, "Size"}} {
-		next, state := column.order, ""
-		switch v.order {
-		case column.order:
-			next, state = column.order+1, ` aria-sort="ascending"`
-		case column.order + 1:
-			state = ` aria-sort="descending"`
-		}
-		b = append(b, `<th scope="col"`+state+`><a href="`...)
-		b = append(appendHTML(b, v.link(next)), `">`+column.title+"</a></th>"...)
-	}
-	return append(b, "</tr>\n</thead>\n<tbody>\n"...)
-}
-
-func (v *view) writeRows(b *body) {
-	if n := len(v.ascended); n > 0 {
-		b.b = append(b.b, `<tr class="up"><th scope="row"><a href="`+v.ascended[n-1]+`">../</a></th><td></td><td></td></tr>`+"\n"...)
-	}
-	for i, entry := range v.rows {
-		if i > 0 && i%part == 0 && len(v.rows) > many {
-			b.b = append(b.b, "</tbody>\n<tbody>\n"...)
-		}
-		b.b = v.appendRow(b.b, entry)
-		if !b.room() {
-			return
-		}
-	}
-}
-
-// appendRow appends an entry; its time is the server's local one.
-func (v *view) appendRow(b []byte, entry row) []byte {
-	slash := ""
-	if entry.Directory {
-		slash = "/"
-	}
-	b = append(b, `<tr><th scope="row"><a href="`...)
-	b = append(b, v.prefix...)
-	b = appendEscaped(b, entry.Name)
-	b = append(append(b, slash...), `">`...)
-	b = appendHTML(b, entry.Name)
-	b = append(append(b, slash...), "</a></th><td>"...)
-	if entry.Modified.IsZero() {
-		b = append(b, '-')
-	} else {
-		b = entry.Modified.Local().AppendFormat(b, time.DateTime)
-	}
-	b = append(b, "</td><td>"...)
-	if entry.Directory {
-		b = append(b, '-')
-	} else {
-		b = appendSize(b, entry.Size)
-	}
-	return append(b, "</td></tr>\n"...)
 }
