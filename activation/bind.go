@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -149,9 +150,41 @@ func bindUnix(a Address) ([]Socket, error) {
 			l.Close()
 			return nil, fmt.Errorf("%s: %w", a, err)
 		}
+		if l, err = removingOwn(l, a.Detail); err != nil {
+			return nil, fmt.Errorf("%s: %w", a, err)
+		}
 	}
 	info := platform.Socket{Family: platform.Unix, Type: platform.Stream, Protocol: "unix", State: platform.Listening, Local: a.Detail}
 	return []Socket{bound(a, l, info)}, nil
+}
+
+// ownFile is a listener that was bound to a socket file. The file goes with it only if it is still the same one: package net
+// removes it by its name, which may be a successor's by then (--unix-socket-force). As long as the socket is open no other
+// file can have its inode.
+type ownFile struct {
+	*net.UnixListener
+	remove func()
+}
+
+func removingOwn(l net.Listener, path string) (net.Listener, error) {
+	file, err := os.Lstat(path)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	socket := l.(*net.UnixListener)
+	socket.SetUnlinkOnClose(false)
+	return ownFile{socket, sync.OnceFunc(func() {
+		defer lockFolder(filepath.Dir(path))() // nobody binds the name between the look and the removal
+		if now, err := os.Lstat(path); err == nil && os.SameFile(now, file) {
+			os.Remove(path)
+		}
+	})}, nil
+}
+
+func (l ownFile) Close() error {
+	l.remove()
+	return l.UnixListener.Close()
 }
 
 // owner looks the user and group up; -1 leaves one as it is.
@@ -209,17 +242,28 @@ func lockFolder(folder string) (unlock func()) {
 	return func() { f.Close() }
 }
 
+// Blocked tells of a file in the place of a unix socket that will not be removed, as it is no socket.
+func (a Address) Blocked() error {
+	if a.Source != "unix" || strings.HasPrefix(a.Detail, "@") {
+		return nil
+	}
+	if st, err := os.Lstat(a.Detail); err == nil && st.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("%s: there is a file of that name that is no socket: remove it, or choose another path", a)
+	}
+	return nil
+}
+
 // removeStale removes the socket file that a dead process left: only a socket, and only after nobody answered on it.
 func removeStale(a Address) error {
-	st, err := os.Lstat(a.Detail)
+	_, err := os.Lstat(a.Detail)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", a, err)
 	}
-	if st.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("%s: there is a file of that name that is no socket: remove it, or choose another path", a)
+	if err := a.Blocked(); err != nil {
+		return err
 	}
 	c, err := net.Dial("unix", a.Detail)
 	if err == nil {

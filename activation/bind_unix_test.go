@@ -180,3 +180,26 @@ func TestBindAbstract(t *testing.T) {
 		t.Errorf("%v is not EADDRINUSE", err)
 	}
 }
+
+// The socket file goes with its socket, but not one that a successor has put in its place.
+func TestBindUnixSucceeded(t *testing.T) {
+	path := filepath.Join(shortDir(t), "s")
+	before := openOne(t, "unix:"+path)
+	if err := os.Remove(path); err != nil { // as --unix-socket-force does
+		t.Fatal(err)
+	}
+	after := openOne(t, "unix:"+path)
+	before.Listener.Close()
+	talk(t, after.Listener)
+	after.Listener.Close()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is still there: %v", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after.Listener.Close() // again, as callers may
+	if _, err := os.Lstat(path); err != nil {
+		t.Error(err)
+	}
+}

@@ -3,12 +3,16 @@ package server
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/rouse-server/rouse/server/rules"
 )
 
 // sink is a reply that goes nowhere.
@@ -35,6 +39,38 @@ func BenchmarkChain(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				s.answer(w, r)
+			}
+		})
+	}
+}
+
+// BenchmarkSite is the whole chain of a site with most of its options on, down to a file: security headers, CORS, metrics,
+// and 20 rules for headers, of which one matches; and how it answers without a file.
+func BenchmarkSite(b *testing.B) {
+	w := site(b, map[string]string{"index.html": "here", "a.css": "a"}, func(c *Config, _ string) {
+		c.SecurityHeaders, c.Health, c.Metrics = "true", true, true
+		c.CORSAllowOrigins = List{"https://friend.example"}
+		for i := range 19 {
+			c.Advanced.Headers = append(c.Advanced.Headers, rules.Header{Source: fmt.Sprintf("/folder%d/**/*.{html,htm}", i), Headers: map[string]string{"X-Folder": "yes"}})
+		}
+		c.Advanced.Headers = append(c.Advanced.Headers, rules.Header{Source: "**/*.css", Headers: map[string]string{"X-Css": "yes"}})
+		c.Advanced.Redirects = []rules.Redirect{{Source: "/old/{**}", Destination: "/new/$1", Kind: 301}}
+		c.Advanced.Rewrites = []rules.Rewrite{{Source: "/short/{*}", Destination: "/$1.css"}}
+		c.Advanced.VirtualHosts = []VirtualHost{{Host: "*.other.example", Root: c.Root}}
+	})
+	w.access = quietLog()
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	ctx := context.WithValue(b.Context(), connectionKey{}, &connection{Conn: near, socket: &Socket{}, server: w.Server})
+	for _, target := range []string{"/a.css", "/short/a", "/old/x", "/missing", "/health"} {
+		b.Run(strings.ReplaceAll(target[1:], "/", "-"), func(b *testing.B) {
+			r := asking("GET", target, "Origin", "https://friend.example").WithContext(ctx)
+			reply := &sink{http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(reply.header)
+				w.answer(reply, r)
 			}
 		})
 	}

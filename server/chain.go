@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -41,10 +42,10 @@ func join(links []link, handler http.Handler) http.Handler {
 
 // administered answers on sockets that are for administration.
 func (s *Server) administered(next http.Handler) http.Handler {
-	admin := s.vitals.admin()
+	admin := sync.OnceValue(s.vitals.admin)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c := connectionOf(r); c != nil && c.socket.Admin {
-			admin.ServeHTTP(w, r)
+		if c := connectionOf(r); c != nil && c.administers() {
+			admin().ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

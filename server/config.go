@@ -83,8 +83,8 @@ type Config struct {
 	// Http2 is kept for static-web-server's users: with TLS, HTTP/2 is always offered.
 	Http2 bool `split_words:"true" flag:"http2" restart:"true" help:"as --tls in static-web-server 2; HTTP/2 is always offered over TLS"`
 	// TLSCert and TLSKey are PEM files.
-	TLSCert string `split_words:"true" flag:"tls-cert" arg:"FILE" restart:"true" help:"certificate chain (PEM)"`
-	TLSKey  string `split_words:"true" flag:"tls-key" arg:"FILE" restart:"true" help:"private key (PEM: PKCS#1, PKCS#8 or SEC1)"`
+	TLSCert string `split_words:"true" flag:"tls-cert" arg:"FILE" help:"certificate chain (PEM)"`
+	TLSKey  string `split_words:"true" flag:"tls-key" arg:"FILE" help:"private key (PEM: PKCS#1, PKCS#8 or SEC1)"`
 
 	// HTTPSRedirect makes sockets with the role http answer with a redirect to the https one.
 	HTTPSRedirect          bool  `split_words:"true" flag:"https-redirect" restart:"true" help:"redirect from http sockets to the https one"`

@@ -50,6 +50,9 @@ func (c secureHTTP1) ConnectionState() tls.ConnectionState { return *c.tls }
 
 func (c *connection) base() *connection { return c }
 
+// administers tells whether the connection is on a socket for administration.
+func (c *connection) administers() bool { return c.socket != nil && c.socket.Admin }
+
 // baseOf finds ours in what net/http hands back.
 func baseOf(c net.Conn) *connection {
 	if ours, ok := c.(interface{ base() *connection }); ok {

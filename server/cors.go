@@ -63,9 +63,6 @@ type sharing struct {
 
 // newSharing reads the options; nil when no origin is allowed.
 func newSharing(c Config) (*sharing, error) {
-	if len(c.CORSAllowOrigins) == 0 {
-		return nil, nil
-	}
 	s := &sharing{}
 	for _, text := range c.CORSAllowOrigins {
 		if text == "*" {
@@ -84,6 +81,9 @@ func newSharing(c Config) (*sharing, error) {
 	}
 	if s.exposed, err = fieldNames(c.CORSExposeHeaders); err != nil {
 		return nil, &OptionError{"cors-expose-headers", err}
+	}
+	if len(c.CORSAllowOrigins) == 0 {
+		return nil, nil
 	}
 	return s, nil
 }

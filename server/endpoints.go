@@ -73,6 +73,9 @@ func say(w http.ResponseWriter, r *http.Request, status int, word string) {
 // healthy answers /health and /ready where they are configured. It stands before CORS, passwords and maintenance.
 func (v *vitals) healthy(c Config) link {
 	return func(next http.Handler) http.Handler {
+		if !c.Health && !c.Ready {
+			return next
+		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case c.Health && r.URL.Path == "/health" && reads(r):

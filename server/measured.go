@@ -40,7 +40,7 @@ func (v *vitals) measured(next http.Handler) http.Handler {
 // measurements is what the metrics do not count by themselves. guard may be nil.
 func measurements(connections int, guard *password.Guard) []metrics.Value {
 	values := []metrics.Value{
-		{Name: "sws_http_connections_active", Help: "Open connections.", Type: metrics.Gauge, Value: float64(connections)},
+		{Name: "sws_http_connections_active", Help: "Open connections, but for those on sockets for administration.", Type: metrics.Gauge, Value: float64(connections)},
 	}
 	if guard == nil {
 		return values

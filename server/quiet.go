@@ -7,7 +7,9 @@ import (
 	"time"
 )
 
-// Quiet returns nil when no connection was open for the given time, and the context's error when that ends first.
+// Quiet returns nil when no connection was open for the given time, and the context's error when that ends first. Connections
+// on sockets for administration do not count, here and in Open: whoever watches the server, and keeps a connection open for
+// that, must not keep it from its rest.
 func (s *Server) Quiet(ctx context.Context, span time.Duration) error {
 	for {
 		open, since := s.openSince()
@@ -32,10 +34,10 @@ func (s *Server) Quiet(ctx context.Context, span time.Duration) error {
 func (s *Server) openSince() (open int, since time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.connections), time.Since(s.lastClosed)
+	return s.clients, time.Since(s.lastClosed)
 }
 
-// Open returns how many connections are open.
+// Open returns how many connections of clients are open.
 func (s *Server) Open() int {
 	open, _ := s.openSince()
 	return open

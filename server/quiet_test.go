@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,5 +106,36 @@ func TestOpenCounts(t *testing.T) {
 	}
 	if w.Open() != 0 {
 		t.Errorf("%d connections are open", w.Open())
+	}
+}
+
+// Whoever watches the server on a socket for administration does not keep it awake, and is cut off when it goes.
+func TestQuietWithoutAdministrators(t *testing.T) {
+	noLeaks(t)
+	site, admin := listen(t), listen(t)
+	w := build(t, saying("here"), nil).serve(t, Socket{Listener: site}, Socket{Listener: admin, Admin: true})
+	watcher := visit(t, admin)
+	watcher.say(t, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+	if reply, err := http.ReadResponse(watcher.replies, nil); err != nil || reply.StatusCode != 200 {
+		t.Fatalf("%v, %v", reply, err)
+	} else if _, err := io.Copy(io.Discard, reply.Body); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Quiet(within(t), time.Millisecond); err != nil || w.Open() != 0 || len(w.open()) != 1 {
+		t.Errorf("%v, %d clients, %d connections", err, w.Open(), len(w.open()))
+	}
+	client := visit(t, site)
+	client.ask(t)
+	client.hear(t, false)
+	if w.Open() != 1 {
+		t.Errorf("%d clients", w.Open())
+	}
+	client.Close()
+	if err := w.Quiet(within(t), time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	w.Close()
+	if _, err := watcher.replies.ReadByte(); err == nil {
+		t.Error("the watcher hears more")
 	}
 }

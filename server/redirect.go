@@ -36,9 +36,7 @@ func (s *Server) redirected(next http.Handler) http.Handler {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			status = http.StatusMovedPermanently
 		}
-		w.Header().Set("Location", target)
-		w.Header().Set("Content-Length", "0")
-		w.WriteHeader(status)
+		redirect(w, target, status)
 	})
 }
 

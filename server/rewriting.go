@@ -10,6 +10,9 @@ import (
 // redirecting answers with the first redirect that matches.
 func redirecting(redirects *rules.Redirects) link {
 	return func(next http.Handler) http.Handler {
+		if redirects == nil {
+			return next
+		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if location, status, ok := redirects.Find(r.Host, r.URL.EscapedPath(), r.URL.RawQuery); ok {
 				redirect(w, location, status)
@@ -21,8 +24,11 @@ func redirecting(redirects *rules.Redirects) link {
 }
 
 // rewriting goes on with what the first rewrite that matches makes of a request.
-func rewriting(rewrites *rules.Rewrites, fail refusal, log *slog.Logger) link {
+func rewriting(rewrites *rules.Rewrites, rewrite rewriter) link {
 	return func(next http.Handler) http.Handler {
+		if rewrites == nil {
+			return next
+		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			destination, status, ok := rewrites.Find(r.URL.EscapedPath())
 			switch {
@@ -31,20 +37,26 @@ func rewriting(rewrites *rules.Rewrites, fail refusal, log *slog.Logger) link {
 			case status != 0:
 				redirect(w, destination, status)
 			default:
-				serveRewritten(w, r, next, destination, fail, log)
+				rewrite(w, r, next, destination)
 			}
 		})
 	}
 }
 
-func serveRewritten(w http.ResponseWriter, r *http.Request, next http.Handler, destination string, fail refusal, log *slog.Logger) {
-	rewritten, err := rules.Rewritten(r, destination)
-	if err != nil {
-		log.Error("a rewrite leads nowhere", "uri", r.RequestURI, "destination", destination, "reason", err)
-		fail(w, r, http.StatusInternalServerError)
-		return
+// rewriter goes on with what a destination makes of a request.
+type rewriter func(w http.ResponseWriter, r *http.Request, next http.Handler, destination string)
+
+// newRewriter returns one that answers with fail, and writes to the log, where a destination is neither a path nor a URL.
+func newRewriter(fail refusal, log *slog.Logger) rewriter {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler, destination string) {
+		rewritten, err := rules.Rewritten(r, destination)
+		if err != nil {
+			log.Error("a rewrite leads nowhere", "uri", atMost(r.RequestURI, longestURI), "reason", err)
+			fail(w, r, http.StatusInternalServerError)
+			return
+		}
+		next.ServeHTTP(w, rewritten)
 	}
-	next.ServeHTTP(w, rewritten)
 }
 
 func redirect(w http.ResponseWriter, location string, status int) {
@@ -67,15 +79,10 @@ func (h *host) siteRules(next http.Handler) http.Handler {
 		case match.Status >= 300 && match.Status < 400:
 			redirect(w, match.Target, match.Status)
 		default:
-			rewritten, err := rules.Rewritten(r, match.Target)
-			if err != nil {
-				h.pages.Write(w, r, http.StatusInternalServerError)
-				return
-			}
 			if match.Status != http.StatusOK {
-				w, rewritten = &restatused{w, match.Status}, unconditional(rewritten)
+				w, r = &restatused{w, match.Status}, unconditional(r)
 			}
-			next.ServeHTTP(w, rewritten)
+			h.rewrite(w, r, next, match.Target)
 		}
 	})
 }
@@ -89,7 +96,10 @@ type restatused struct {
 func (w *restatused) WriteHeader(status int) {
 	if status == http.StatusOK {
 		status = w.status
-		w.Header().Set("Cache-Control", "no-cache") // it stands in for something else
+		header := w.Header() // it stands in for something else, as pages for errors do
+		header.Set("Cache-Control", "no-cache")
+		header.Del("Etag")
+		header.Del("Last-Modified")
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

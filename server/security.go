@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -15,14 +16,17 @@ const strictTransport = "max-age=63072000; includeSubDomains; preload"
 // them. Unless the option says otherwise it does so over TLS. untrusted tells of a request that its certificate is one that
 // browsers do not know, such as the development certificate; nil is never.
 func securityHeaders(c Config, untrusted func(*http.Request) bool) link {
+	fixed := http.Header{
+		"X-Frame-Options":         {"DENY"},
+		"X-Content-Type-Options":  {"nosniff"},
+		"Content-Security-Policy": {"frame-ancestors 'self'"},
+		"Referrer-Policy":         {"strict-origin-when-cross-origin"},
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if c.SecurityHeaders.Or(r.TLS != nil) {
 				header := w.Header()
-				header.Set("X-Frame-Options", "DENY")
-				header.Set("X-Content-Type-Options", "nosniff")
-				header.Set("Content-Security-Policy", "frame-ancestors 'self'")
-				header.Set("Referrer-Policy", "strict-origin-when-cross-origin")
+				maps.Copy(header, fixed) // whose values nobody changes, since each fills its slice
 				if r.TLS != nil && canBeStrict(r.Host) && (untrusted == nil || !untrusted(r)) {
 					header.Set("Strict-Transport-Security", strictTransport)
 				}

@@ -68,8 +68,9 @@ type Server struct {
 	mu          sync.Mutex
 	accepters   []*accepter
 	connections map[*connection]bool
+	clients     int // of the connections, those that are not on sockets for administration
 	lastClosed  time.Time
-	emptied     chan struct{} // gets a value, if there is room, when the last connection was closed
+	emptied     chan struct{} // gets a value, if there is room, when the last client's connection was closed
 }
 
 // New builds the handler chain and the TLS configuration once, for all sockets.
@@ -184,12 +185,19 @@ func (s *Server) remember(c *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connections[c] = true
+	if !c.administers() {
+		s.clients++
+	}
 }
 
 func (s *Server) forget(c *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if delete(s.connections, c); len(s.connections) == 0 {
+	delete(s.connections, c)
+	if c.administers() {
+		return
+	}
+	if s.clients--; s.clients == 0 {
 		s.lastClosed = time.Now()
 		select {
 		case s.emptied <- struct{}{}:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 
 	"github.com/rouse-server/rouse/server/errorpage"
 	"github.com/rouse-server/rouse/server/hostname"
@@ -57,19 +58,23 @@ func (s *Server) NewSite(c Config, m Material) (*Site, error) {
 		s.vitals.measurable(c),
 		s.vitals.maintenance.answer,
 		redirecting(general.redirects),
-		rewriting(general.rewrites, hosts.fail, s.log),
+		rewriting(general.rewrites, newRewriter(hosts.fail, s.log)),
 	}
 	return p, nil
 }
 
-// Use serves this site from the next request on. Requests that run keep the one that they began with.
+// Use serves this site from the next request on. Requests that run keep the one that they began with. Folders of a site stay
+// open as long as anybody may look into them, which the garbage collector knows best: it closes them (os.File), and is called
+// here since memory alone may not call it before descriptors run out.
 func (s *Server) Use(p *Site) {
 	if p.config != nil {
 		s.vitals.maintenance.Configure(*p.config)
 		s.vitals.metrics.SetHosts(hostNames(*p.config)) // they were checked when the site was made
 	}
 	chain := s.chain(p)
-	s.handler.Store(&chain)
+	if s.handler.Swap(&chain) != nil {
+		runtime.GC()
+	}
 }
 
 // ToggleMaintenance switches maintenance mode, and returns whether it is on now.
@@ -116,6 +121,17 @@ func (v VirtualHost) Names() []string {
 		return v.Hosts
 	}
 	return append([]string{v.Host}, v.Hosts...)
+}
+
+// nameKey is the key of the j-th of Names.
+func (v VirtualHost) nameKey(j int) string {
+	switch {
+	case v.Host == "":
+		return fmt.Sprintf(".hosts[%d]", j)
+	case j == 0:
+		return ".host"
+	}
+	return fmt.Sprintf(".hosts[%d]", j-1)
 }
 
 func hostNames(c Config) []string {
@@ -165,9 +181,9 @@ func (s *Server) newHosts(c Config, m Material, general ruleSet) (*hosts, error)
 		if len(virtual.Names()) == 0 {
 			failed = append(failed, &OptionError{at, errors.New(`names no host: add host = "www.example.com", or hosts`)})
 		}
-		for _, name := range virtual.Names() {
+		for j, name := range virtual.Names() {
 			if err := all.named.Add(name, host); err != nil {
-				failed = append(failed, &OptionError{at + ".host", err})
+				failed = append(failed, &OptionError{at + virtual.nameKey(j), err})
 			}
 		}
 	}

@@ -51,6 +51,7 @@ func take[T any](d decoder, v any, into reflect.Value, path, accepted string) {
 }
 
 func (d decoder) refuse(path, accepted string) {
+	d.settings.refused[path] = true
 	name := path
 	if literal := d.settings.file.marks[path].literal; literal != "" {
 		name += " = " + literal

@@ -34,15 +34,17 @@ func (c credential) all() []credential {
 	return append([]credential{c}, c.hosts...)
 }
 
-// get is what the server asks at each handshake.
-func (c credential) get() func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	switch {
-	case c.store == nil:
-		return nil
-	case c.byName == nil:
-		return c.store.Get
+// get is the certificate for a handshake.
+func (c credential) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if c.byName == nil {
+		return c.store.Get(hello)
 	}
-	return c.byName.Get
+	return c.byName.Get(hello)
+}
+
+// same tells whether both have the same certificates.
+func (c credential) same(other credential) bool {
+	return slices.EqualFunc(c.all(), other.all(), func(a, b credential) bool { return a.store.Leaf().Equal(b.store.Leaf()) })
 }
 
 // selfMade tells whether no authority signed the certificate: browsers would hold its users to what they cannot keep up.
@@ -74,17 +76,12 @@ func (s *settings) tlsOn() bool {
 	case s.given["http2"] != "" && !s.Http2 && s.given["http2-tls-cert"] != "":
 		return false // static-web-server 2's way to turn TLS off
 	}
-	return s.Http2 || s.TLSCert != "" || s.TLSKey != "" || credentialFile("tls.crt") != "" || s.hostWithCertificate() != nil
+	return s.Http2 || s.TLSCert != "" || s.TLSKey != "" || credentialFile("tls.crt") != "" || s.hostWithCertificate() >= 0
 }
 
-// hostWithCertificate is the first virtual host that has a certificate of its own.
-func (s *settings) hostWithCertificate() *server.VirtualHost {
-	for i := range s.Advanced.VirtualHosts {
-		if host := &s.Advanced.VirtualHosts[i]; host.TLSCert != "" && host.TLSKey != "" {
-			return host
-		}
-	}
-	return nil
+// hostWithCertificate is the index of the first virtual host that has a certificate of its own, or -1.
+func (s *settings) hostWithCertificate() int {
+	return slices.IndexFunc(s.Advanced.VirtualHosts, func(h server.VirtualHost) bool { return h.TLSCert != "" && h.TLSKey != "" })
 }
 
 // credentialFile is the path of a credential that systemd loaded (LoadCredential= of systemd.exec(5)), if there is one. A
@@ -104,27 +101,21 @@ func credentialFile(name string) string {
 // certificateFor finds the certificates that the https sockets need: the general one, and those of virtual hosts.
 func (s *settings) certificateFor(sockets []served) (credential, error) {
 	c, err := s.generalCertificate(sockets)
-	if err != nil || c.store == nil || s.hostWithCertificate() == nil {
+	if err != nil || c.store == nil || s.hostWithCertificate() < 0 {
 		return c, err
 	}
 	c.byName = &certificate.ByName{General: c.store}
 	for i, host := range s.Advanced.VirtualHosts {
-		if host.TLSCert == "" && host.TLSKey == "" {
+		if host.TLSCert == "" {
 			continue
 		}
-		at := fmt.Sprintf("advanced.virtual-hosts[%d]", i)
-		if host.TLSCert == "" || host.TLSKey == "" {
-			return credential{}, s.wrong(at, errors.New("a virtual host needs both tls-cert and tls-key, or neither"))
-		}
-		own, err := openCertificate("files", host.TLSCert, host.TLSKey)
+		own, err := s.openHostPair(i)
 		if err != nil {
-			return credential{}, s.wrong(at, err)
+			return credential{}, err
 		}
 		c.hosts = append(c.hosts, own)
 		for _, name := range host.Names() {
-			if err := c.byName.Named.Add(name, own.store); err != nil {
-				return credential{}, s.wrong(at, err)
-			}
+			c.byName.Named.Add(name, own.store) // what is wrong with a name, NewSite tells
 		}
 	}
 	return c, nil
@@ -141,12 +132,11 @@ func (s *settings) generalCertificate(sockets []served) (credential, error) {
 	case i < 0:
 		return credential{}, nil
 	case s.TLSCert != "":
-		return openCertificate("files", s.TLSCert, s.TLSKey)
+		return s.openPair()
 	case credentialFile("tls.crt") != "":
-		return openCertificate("credentials", credentialFile("tls.crt"), filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), "tls.key"))
-	case s.hostWithCertificate() != nil:
-		host := s.hostWithCertificate()
-		return openCertificate("files", host.TLSCert, host.TLSKey)
+		return openCredentials()
+	case s.hostWithCertificate() >= 0:
+		return s.openHostPair(s.hostWithCertificate())
 	case slices.ContainsFunc(sockets, func(one served) bool { return one.role == "https" && !one.ownLoopback() }):
 		return credential{}, config("%s is to speak https and has no certificate: give --tls-cert and --tls-key (SERVER_TLS_CERT, SERVER_TLS_KEY), or tls.crt and tls.key by systemd's LoadCredential=; only sockets that Rouse binds on loopback get a development certificate", sockets[i].Socket)
 	}
@@ -159,6 +149,13 @@ func (s *settings) checkTLS() error {
 		if has, lacks := s.given[pair[0]], s.given[pair[1]]; has != "" && lacks == "" {
 			_, name := inFile(has)
 			return s.conflict("%s is given without %s: TLS needs both", has, partner(name))
+		}
+	}
+	for i, host := range s.Advanced.VirtualHosts {
+		for _, pair := range [][4]string{{host.TLSCert, host.TLSKey, "tls-cert", "tls-key"}, {host.TLSKey, host.TLSCert, "tls-key", "tls-cert"}} {
+			if has, lacks := pair[0], pair[1]; has != "" && lacks == "" {
+				return s.wrong(fmt.Sprintf("advanced.virtual-hosts[%d].%s", i, pair[2]), fmt.Errorf("given without %s: TLS needs both", pair[3]))
+			}
 		}
 	}
 	if s.Http2 && s.given["tls"] != "" && !s.TLS {
@@ -188,12 +185,41 @@ func (s served) ownLoopback() bool {
 	return s.Bound() && err == nil && address.Addr().IsLoopback()
 }
 
-func openCertificate(origin, cert, key string) (credential, error) {
-	store, err := certificate.Open(cert, key)
+// openPair reads the certificate that the options name.
+func (s *settings) openPair() (credential, error) {
+	store, err := certificate.Open(s.TLSCert, s.TLSKey)
 	if err != nil {
-		return credential{}, config("%w", err)
+		return credential{}, config("%s: %w", s.given[pairOption(err)], err)
 	}
-	return credential{store: store, origin: origin, path: cert}, nil
+	return credential{store: store, origin: "files", path: s.TLSCert}, nil
+}
+
+// openHostPair reads the certificate of a virtual host.
+func (s *settings) openHostPair(i int) (credential, error) {
+	host := s.Advanced.VirtualHosts[i]
+	store, err := certificate.Open(host.TLSCert, host.TLSKey)
+	if err != nil {
+		return credential{}, s.wrong(fmt.Sprintf("advanced.virtual-hosts[%d].%s", i, pairOption(err)), err)
+	}
+	return credential{store: store, origin: "files", path: host.TLSCert}, nil
+}
+
+// pairOption is the option that an error of certificate.Open is about.
+func pairOption(err error) string {
+	if _, ok := errors.AsType[*certificate.KeyError](err); ok {
+		return "tls-key"
+	}
+	return "tls-cert"
+}
+
+// openCredentials reads the certificate that systemd loaded.
+func openCredentials() (credential, error) {
+	path := credentialFile("tls.crt")
+	store, err := certificate.Open(path, filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), "tls.key"))
+	if err != nil {
+		return credential{}, config("systemd's credentials: %w", err)
+	}
+	return credential{store: store, origin: "credentials", path: path}, nil
 }
 
 func openDevelopment() (credential, error) {

@@ -21,7 +21,7 @@ func check(c console) error {
 	for _, text := range slices.Concat(notices, more, s.overridden()) {
 		fmt.Fprintln(c.stderr, "rouse: "+printable(text))
 	}
-	problems = slices.Concat(problems, validate(s), foreseen(s))
+	problems = distinct(slices.Concat(problems, validate(s), foreseen(s)))
 	switch len(problems) {
 	case 0:
 		return s.writeEffective(c.stdout)

@@ -22,7 +22,7 @@ unix-socket-mode = "660"
 text-charset = false
 unknown = 1
 idle-exit = 90
-basic-auth = "user:$2y$hash"
+basic-auth = "user:$2y$04$abcdefghijklmnopqrstuubAecMWGbmQxiv.1AEZk7PUTbAqyEGMO"
 [[advanced.redirects]]
 source = "/a'b\"c"
 destination = "/b"
@@ -127,7 +127,7 @@ func TestCheckTellsAll(t *testing.T) {
 		{"", "--unix-socket @x --unix-socket-mode 660 .", exitUsage, []string{"--unix-socket", "abstract"}},
 		{"", "--fd 3 --port 80 .", exitUsage, []string{"--fd and --port"}},
 		{"root='.'\npage-fallback = 'no.html'\nbasic-auth-file = 'no'\npage404 = 'no404'\nlog-file = '.'", "", exitConfig,
-			[]string{"sws.toml:3: page-fallback no.html", "sws.toml:4: basic-auth-file no", "sws.toml:5: page404 no404", "sws.toml:6: log-file .: a folder", "4 problems"}},
+			[]string{"sws.toml:3: page-fallback no.html", "sws.toml:4: basic-auth-file no", "sws.toml:5: page404 no404", "sws.toml:6: log-file .: this file cannot be written to (is a directory)", "4 problems"}},
 		{"root='.'\npage404 = './404.html'", "", exitOK, nil}, // the default, written down
 		{"root='.'\n[[advanced.virtual-hosts]]\nroot = 'x'\n[[advanced.virtual-hosts]]\nhost = 'a'\ntls-key = 'k'\npage-fallback='f'\n[advanced.memory-cache]\nttl = -1", "", exitConfig,
 			[]string{"sws.toml:3: advanced.virtual-hosts[0]: names no host", "sws.toml:4: advanced.virtual-hosts[0].root x: there is no such folder",

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,10 +23,10 @@ type file struct {
 // readFile reads the file that the flags or the variable name, or the one that lies here.
 func (s *settings) readFile(words []word) *layer {
 	l := newLayer()
-	path, notices, err := findFile(words)
+	as, path, notices, err := findFile(words)
 	l.notices = notices
 	if err == nil && path != "" {
-		s.file, err = openFile(path)
+		s.file, err = openFile(as, path)
 	}
 	if err != nil {
 		l.problems = append(l.problems, err)
@@ -43,8 +45,8 @@ func (s *settings) readFile(words []word) *layer {
 	return l
 }
 
-// findFile returns the path of the file to read, or none.
-func findFile(words []word) (path string, notices []string, err error) {
+// findFile returns the path of the file to read, or none. as is what it was named with.
+func findFile(words []word) (as, path string, notices []string, err error) {
 	as, wrong := "SERVER_CONFIG_FILE", config
 	path = os.Getenv(as)
 	for _, w := range words {
@@ -54,15 +56,15 @@ func findFile(words []word) (path string, notices []string, err error) {
 	}
 	if path == "" {
 		path, notices = fileHere()
-		return path, notices, nil
+		return "", path, notices, nil
 	}
 	if filepath.Ext(path) != ".toml" {
-		return "", nil, wrong("%s %s: the name of a file of options ends in .toml", as, path)
+		return "", "", nil, wrong("%s %s: the name of a file of options ends in .toml", as, path)
 	}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return "", []string{as + " " + path + ": there is no such file" + beneath(path) + ", so it is left out"}, nil
+		return "", "", []string{as + " " + path + ": there is no such file" + beneath(path) + ", so it is left out"}, nil
 	}
-	return path, nil, nil
+	return as, path, nil, nil
 }
 
 // fileHere looks into the working directory. static-web-server also reads config.toml; so do other programs, each its own.
@@ -84,7 +86,7 @@ func fileHere() (path string, notices []string) {
 	case exists("sws.toml"):
 		return "sws.toml", nil
 	}
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxOptions {
 		return "", nil
 	}
 	text, err := os.ReadFile("config.toml")
@@ -94,16 +96,33 @@ func fileHere() (path string, notices []string) {
 	return "", nil
 }
 
-// openFile reads and parses a file.
-func openFile(path string) (*file, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		return nil, config("%s: not a regular file, and options are read from one: name it with --config-file or SERVER_CONFIG_FILE", path)
+// maxOptions bounds a file of options, in bytes: there is room for 100,000 redirects.
+const maxOptions = 16 << 20
+
+// openFile reads and parses a file. as is what it was named with; empty where it lay here.
+func openFile(as, path string) (*file, error) {
+	if err := present(cmp.Or(as, "the file of options"), path, "file"); err != nil && as == "" {
+		return nil, config("%w with --config-file or SERVER_CONFIG_FILE", err)
+	} else if err != nil {
+		return nil, err
 	}
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
-		return nil, config("%s: this user cannot read it (%w): change that, or name another file with --config-file or SERVER_CONFIG_FILE", path, withoutPath(err))
+		return nil, config("%s: %w", path, withoutPath(err))
 	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxOptions+1))
+	switch {
+	case err != nil:
+		return nil, config("%s: reading failed: %w", path, withoutPath(err))
+	case len(text) > maxOptions:
+		return nil, config("%s: larger than %d MiB, so hardly a file of options: name another", path, maxOptions>>20)
+	}
+	return parseFile(path, text)
+}
+
+// parseFile takes what stands in a file apart.
+func parseFile(path string, text []byte) (*file, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors on Windows put it there
 	f := &file{path: path, values: map[string]any{}, marks: map[string]mark{}}
 	if err := toml.Unmarshal(text, &f.values); err != nil {

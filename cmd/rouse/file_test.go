@@ -33,7 +33,7 @@ func TestFindFile(t *testing.T) {
 		{"", "SERVER_CONFIG_FILE=y.toml", "", 80, "SERVER_CONFIG_FILE y.toml: there is no such file", "", 0},
 		{"", "", "-w y.conf", 0, "", "--config-file y.conf: ", exitUsage},
 		{"", "SERVER_CONFIG_FILE=y.conf", "", 0, "", "SERVER_CONFIG_FILE y.conf: ", exitConfig},
-		{"dir.toml", "", "-w dir.toml", 0, "", "dir.toml: not a regular file", exitConfig},
+		{"dir.toml", "", "-w dir.toml", 0, "", "--config-file dir.toml: not a regular file", exitConfig},
 		{"", "", "-w", 0, "", "--config-file needs a value", exitUsage},
 		{"", "", "--config-file=", 0, "", "--config-file needs a value", exitUsage},
 	} {
@@ -70,7 +70,7 @@ func TestFindFile(t *testing.T) {
 		writeFile(t, "sws.toml", "")
 		os.Chmod("sws.toml", 0)
 		_, _, _, err := load(console{})
-		refused(t, err, exitConfig, "sws.toml: this user cannot read it", "--config-file")
+		refused(t, err, exitConfig, "the file of options sws.toml: this user cannot open it", "--config-file")
 	}
 }
 

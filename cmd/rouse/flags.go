@@ -20,11 +20,15 @@ func (s *settings) parseFlags(args []string) (words []word, rest []string, err e
 	flags.Usage = func() {}
 	var names []string
 	optional := map[string]option{} // by -x and --long
+	said := strings.Join(args, " ")
 	for _, o := range s.options() {
 		if o.flag == "" {
 			continue
 		}
 		names = append(names, "--"+o.flag)
+		if !strings.Contains(said, o.flag) && (o.short == "" || !strings.Contains(said, o.short)) {
+			continue // it cannot be among them, and pflag takes its time for each that it is told of
+		}
 		f := flags.VarPF(&unread{}, o.flag, o.short, o.help)
 		if o.optional() {
 			f.NoOptDefVal = "true"

@@ -67,13 +67,17 @@ type packaged struct{ value, remark string }
 
 func packagedOptions() map[string]packaged {
 	return map[string]packaged{
-		"root":           {"/var/www/html", "rouse.service says what a site in /home or not readable by all needs."},
-		"https-redirect": {"true", "Where rouse-http.socket is active beside rouse.socket, all it does is send to HTTPS. Where it is alone, this does nothing."},
-		"log-level":      {"info", ""},
-		"idle-exit":      {"", "rouse.service sets 5m."},
-		"grace-period":   {"", "Together with SERVER_DRAIN_TIMEOUT less than TimeoutStopSec= of rouse.service (20 s)."},
-		"listen":         {"", "rouse.service sets systemd:, so addresses and ports stand in rouse.socket and rouse-http.socket, and SERVER_HOST, SERVER_PORT and SERVER_LISTEN_FD have no use here."},
-		"tls-cert":       {"", "rouse.service passes /etc/rouse/tls.crt and /etc/rouse/tls.key, so that only root needs to read them: change the paths there rather than here."},
+		"root":            {"/var/www/html", "rouse.service says what a site in /home or not readable by all needs."},
+		"https-redirect":  {"true", "Where rouse-http.socket is active beside rouse.socket, all it does is send to HTTPS. Where it is alone, this does nothing."},
+		"log-level":       {"info", ""},
+		"idle-exit":       {"", "rouse.service sets 5m."},
+		"grace-period":    {"", "Together with SERVER_DRAIN_TIMEOUT less than TimeoutStopSec= of rouse.service (20 s)."},
+		"listen":          {"", "rouse.service sets systemd:, so addresses and ports stand in rouse.socket and rouse-http.socket, and SERVER_HOST, SERVER_PORT and SERVER_LISTEN_FD have no use here."},
+		"tls":             {"", "Without this line, that is so when there is a certificate."},
+		"log-file":        {"", "For rouse.service, see UMask= there."},
+		"access-log":      {"", "For rouse.service, see UMask= there."},
+		"basic-auth-file": {"", "For rouse.service: LoadCredential=htpasswd:/etc/rouse/htpasswd there instead, so that only root needs to read it."},
+		"tls-cert":        {"", "rouse.service passes /etc/rouse/tls.crt and /etc/rouse/tls.key, so that only root needs to read them: change the paths there rather than here."},
 	}
 }
 
@@ -81,7 +85,7 @@ func packagedOptions() map[string]packaged {
 func environmentFile() string {
 	var b strings.Builder
 	b.WriteString(fill("Options of rouse.service, read at its next start: systemctl restart rouse.service. Lines that begin with #SERVER_ show the value that holds without them; the file of options (SERVER_CONFIG_FILE, rouse.toml(5)) gives way to what is set here. A comment needs a line of its own, and no value needs quotes.", "# ", 118))
-	b.WriteString("\n# The file of options, if there is one.\n#SERVER_CONFIG_FILE=\n")
+	b.WriteString("\n# The file of options, if there is one: /etc/rouse/rouse.toml. systemctl reload rouse.service reads it again.\n#SERVER_CONFIG_FILE=\n")
 	section := ""
 	for _, d := range documentedOptions() {
 		if d.section != section {

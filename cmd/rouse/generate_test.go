@@ -43,6 +43,23 @@ func TestGeneratedFilesHaveEveryOption(t *testing.T) {
 	}
 }
 
+// A line of the file of variables that loses its # changes no value, and is refused by nobody.
+func TestEnvironmentFileShowsDefaults(t *testing.T) {
+	s := newSettings()
+	for _, o := range s.options() {
+		for line := range strings.Lines(environmentFile()) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			if o.variable == "" || name != "#"+o.variable || value == "" {
+				continue
+			}
+			before := o.written()
+			if err := o.set(value); err != nil || o.written() != before {
+				t.Errorf("%s=%s: %v, is %s and was %s", o.variable, value, err, o.written(), before)
+			}
+		}
+	}
+}
+
 func TestGenerate(t *testing.T) {
 	for _, c := range []struct {
 		args []string

@@ -31,7 +31,8 @@ func (s *site) live(signals <-chan os.Signal) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.server.Serve(s.serverSockets()) }()
-	s.watchCertificates(ctx)
+	s.useCertificates(s.certificate)
+	defer s.unwatch()
 	manager.Ready(s.status())
 	quiet := s.quiet(ctx)
 	beats := ticks(beat)

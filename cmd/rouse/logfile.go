@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -51,6 +53,31 @@ func appendTo(path string) (*os.File, error) {
 		file, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
 	}
 	return file, err
+}
+
+// writable tells why appendTo would fail, and makes nothing.
+func writable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return syscall.EISDIR
+	case err == nil:
+		return unix.Access(path, unix.W_OK)
+	case !errors.Is(err, os.ErrNotExist) || path == "":
+		return err
+	}
+	for folder := filepath.Dir(path); ; folder = filepath.Dir(folder) { // the first one that is there
+		info, err := os.Stat(folder)
+		switch {
+		case errors.Is(err, os.ErrNotExist) && folder != filepath.Dir(folder):
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return syscall.ENOTDIR
+		default:
+			return unix.Access(folder, unix.W_OK|unix.X_OK)
+		}
+	}
 }
 
 // Write queues a line. It never fails.

@@ -107,10 +107,15 @@ func (l *logs) sink(o *outlets, s *settings, option, path string, tell func(stri
 	}
 	file, err := openLogFile(path, tell)
 	if err != nil {
-		return sink{}, config("%s %s: this file cannot be written to (%w): change that, or name another", s.given[option], path, withoutPath(err))
+		return sink{}, s.cannotLog(option, path, err)
 	}
 	o.files = append(o.files, file)
 	return sink{to: file, format: s.LogFormat, requests: s.AccessLogFormat}, nil
+}
+
+// cannotLog is the error for a log file that cannot be written to.
+func (s *settings) cannotLog(option, path string, cause error) error {
+	return config("%s %s: this file cannot be written to (%w): change that, or name another", s.given[option], path, withoutPath(cause))
 }
 
 // outlet hands lines to the outlets of the moment.

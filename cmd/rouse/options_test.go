@@ -196,3 +196,19 @@ func TestOptionNames(t *testing.T) {
 		t.Errorf("--%s (%s) is new: add it to this table when its name is meant to stay", flag, variable)
 	}
 }
+
+// What takes a tag apart for options finds what package reflect finds.
+func TestTags(t *testing.T) {
+	t.Parallel()
+	for _, tag := range []reflect.StructTag{`flag:"a" help:"say \"b: c\" or ‘d’"  key:"-"`, ``, `flag:""`, `help:"unclosed`} {
+		found := map[string]string{}
+		for name, value := range tags(tag) {
+			found[name] = value
+		}
+		for _, name := range []string{"flag", "help", "key"} {
+			if got, want := found[name], tag.Get(name); got != want {
+				t.Errorf("%s: %s is %q, want %q", tag, name, got, want)
+			}
+		}
+	}
+}

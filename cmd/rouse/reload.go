@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/rouse-server/rouse/activation"
 	"github.com/rouse-server/rouse/server"
@@ -14,10 +15,14 @@ import (
 // kept.
 func (s *site) reload(manager activation.Manager) {
 	manager.Reloading()
-	for _, one := range s.certificate.all() {
-		s.reloadCertificate(one)
+	again, notices, err := loadServe(s.console)
+	if err == nil {
+		s.reloadCertificates(again)
+		err = s.reloadOptions(again, notices)
+	} else {
+		s.reloadCertificates(s.settings)
 	}
-	if err := s.reloadOptions(); err != nil {
+	if err != nil {
 		s.log.Error("the options were not loaded again, the old ones are kept", "err", err)
 	} else {
 		notice(s.log, "reloaded; serving "+s.showing)
@@ -25,12 +30,8 @@ func (s *site) reload(manager activation.Manager) {
 	manager.Ready(s.status())
 }
 
-// reloadOptions serves what the options say now. Those of sockets, TLS and time limits hold from the next start on.
-func (s *site) reloadOptions() error {
-	again, notices, err := loadServe(s.console)
-	if err != nil {
-		return err
-	}
+// reloadOptions serves what the options say now. Those of sockets and time limits hold from the next start on.
+func (s *site) reloadOptions(again *settings, notices []string) error {
 	if s.opened.bare && again.given["log-level"] == "" {
 		again.LogLevel = s.settings.LogLevel
 	}
@@ -41,9 +42,10 @@ func (s *site) reloadOptions() error {
 	if err := s.logs.Reload(again); err != nil {
 		return err
 	}
-	for _, text := range append(notices, s.settings.needsRestart(again)...) {
+	for _, text := range slices.Concat(notices, again.substitutes(), s.settings.needsRestart(again)) {
 		notice(s.log, text)
 	}
+	again.tellOverridden(s.log)
 	s.showing = made.showing
 	s.server.Use(made.site)
 	return nil
@@ -65,21 +67,36 @@ func (s *settings) needsRestart(again *settings) (notices []string) {
 	return notices
 }
 
-func (s *site) reloadCertificate(one credential) {
-	changed, err := one.store.Reload()
+// reloadCertificates gives new handshakes what the options name now. The development certificate stays.
+func (s *site) reloadCertificates(again *settings) {
+	if s.certificate.store == nil || s.certificate.origin == "development" && again.TLSCert == "" {
+		return
+	}
+	renewed, err := again.certificateFor(s.sockets)
 	switch {
 	case err != nil:
 		s.log.Error("the certificate was not loaded again, the old one is kept", "err", err)
-	case !changed && one.origin == "credentials":
+		return
+	case renewed.origin == "credentials" && renewed.same(s.certificate):
 		notice(s.log, "reloaded; the certificate is the same: systemd hands out new credentials at a restart, and at a reload only since version 260 with RefreshOnReload=credentials")
-	default:
+		return
+	}
+	s.useCertificates(renewed)
+	for _, one := range renewed.all() {
 		notice(s.log, "reloaded; "+one.describe())
 	}
 }
 
-// watchCertificates takes up new certificate files by itself.
-func (s *site) watchCertificates(ctx context.Context) {
-	for _, one := range s.certificate.all() {
+// useCertificates gives new handshakes these certificates, and takes up new files of theirs by itself.
+func (s *site) useCertificates(c credential) {
+	if s.unwatch != nil {
+		s.unwatch()
+	}
+	s.certificate = c
+	s.handshakes.Store(&c)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.unwatch = cancel
+	for _, one := range c.all() {
 		go one.store.Watch(ctx, certificateLook, func(_ *x509.Certificate, err error) {
 			if err != nil {
 				s.log.Error("the changed certificate files cannot be used, the old certificate is kept", "err", err)

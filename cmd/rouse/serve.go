@@ -2,12 +2,14 @@ package main
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,9 +44,7 @@ func serve(c console) error {
 	for _, text := range append(notices, opened.notices...) {
 		notice(logs.main, text)
 	}
-	for _, text := range s.overridden() {
-		logs.main.Info(text)
-	}
+	s.tellOverridden(logs.main)
 	if err := cmp.Or(err, unwritable); err != nil {
 		return err
 	}
@@ -52,8 +52,26 @@ func serve(c console) error {
 	if err != nil {
 		return err
 	}
+	for _, text := range s.substitutes() {
+		notice(logs.main, text)
+	}
 	site.announce()
 	return site.live(signals)
+}
+
+// tellOverridden tells which values of the file do not hold, at the level info.
+func (s *settings) tellOverridden(log *slog.Logger) {
+	for _, text := range s.overridden() {
+		log.Info(text)
+	}
+}
+
+// substitutes tells of pages that were asked for and are not there.
+func (s *settings) substitutes() (notices []string) {
+	for _, err := range s.lackingPages() {
+		notices = append(notices, err.Error()+"; until then Rouse does without it")
+	}
+	return notices
 }
 
 // loadServe reads the options and the folder that may stand behind them.
@@ -77,7 +95,9 @@ type site struct {
 	opened      opened
 	sockets     []served
 	certificate credential
-	showing     string // what is served, for people
+	handshakes  atomic.Pointer[credential] // the same, for new connections
+	unwatch     func()                     // ends the looking after its files
+	showing     string                     // what is served, for people
 	server      *server.Server
 	idle        time.Duration // exit after so long without a connection; 0: never
 }
@@ -95,7 +115,8 @@ func (s *settings) newSite(o opened, l *logs, c console) (*site, error) {
 	if site.certificate, err = s.certificateFor(site.sockets); err != nil {
 		return nil, err
 	}
-	site.server = server.New(server.Parts{Config: s.Config, Version: versionNumber(), Certificate: site.certificate.get(), Log: l.main, AccessLog: l.access})
+	site.handshakes.Store(&site.certificate)
+	site.server = server.New(server.Parts{Config: s.Config, Version: versionNumber(), Certificate: site.certificateOf, Log: l.main, AccessLog: l.access})
 	made, err := s.makeContent(site)
 	if err != nil {
 		return nil, err
@@ -104,6 +125,11 @@ func (s *settings) newSite(o opened, l *logs, c console) (*site, error) {
 	site.server.Use(made.site)
 	site.idle = site.idleSpan()
 	return site, nil
+}
+
+// certificateOf is what the server asks at each handshake.
+func (s *site) certificateOf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return s.handshakes.Load().get(hello)
 }
 
 // beneath says in which folder a relative path was looked for.

@@ -1,67 +1,79 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 
+	"github.com/rouse-server/rouse/activation"
 	"github.com/rouse-server/rouse/server"
-	"github.com/rouse-server/rouse/server/certificate"
 )
 
 // validate holds the options against each other and against the files that they name. What it finds stops a start.
 func validate(s *settings) []error {
 	s = s.clone() // what excludes each other is settled in there
 	_, sockets := s.checkSocketOptions()
-	problems := []error{sockets, s.checkListen(), s.checkTLS(), s.checkCertificate(), s.checkRoot()}
-	if as := s.given["basic-auth-file"]; as != "" {
-		problems = append(problems, present(as, s.BasicAuthFile, "file"))
+	problems := append([]error{sockets, s.checkListen(), s.checkTLS()}, s.checkCertificates()...)
+	material := server.Material{}
+	if s.saysNothing() && s.lacksFolder() {
+		material.Welcome = http.NotFoundHandler() // bare mode has a page to show
 	}
-	problems = append(problems, s.checkHosts()...)
-	problems = append(problems, s.checkMemoryCache()...)
-	return slices.DeleteFunc(problems, func(err error) bool { return err == nil })
+	silent := slog.New(slog.DiscardHandler)
+	_, more := s.makeSite(server.New(server.Parts{Config: s.Config, Log: silent}), material)
+	return append(distinct(problems), more...)
 }
 
 // foreseen tells of what serve would survive, or find out only when it has its sockets, and what its user would hardly want.
 func foreseen(s *settings) []error {
-	problems := []error{s.lacksCertificate()}
-	for _, one := range []struct{ name, path string }{
-		{"page404", s.belowRoot(s.ErrorPage_404)}, {"page50x", s.belowRoot(s.ErrorPage_50x)},
-		{"page-fallback", s.FallbackPage}, {"maintenance-mode-file", s.MaintenanceModeFile},
-	} {
-		if as := s.given[one.name]; as != "" && !s.isDefault(one.name) {
-			problems = append(problems, present(as, one.path, "file"))
-		}
-	}
-	for i, host := range s.Advanced.VirtualHosts {
-		if host.PageFallback != "" {
-			problems = append(problems, present(s.place(fmt.Sprintf("advanced.virtual-hosts[%d].page-fallback", i)), host.PageFallback, "file"))
-		}
-	}
+	s = s.clone()
+	s.checkSocketOptions() // so that what is not used is not looked at
+	problems := slices.Concat([]error{s.lacksCertificate()}, s.blockedPaths(), s.lackingPages())
 	for _, one := range []struct{ name, path string }{{"log-file", s.LogFile}, {"access-log", s.AccessLog}} {
-		if info, err := os.Stat(one.path); err == nil && info.IsDir() {
-			problems = append(problems, config("%s %s: a folder, and lines are written to a file", s.given[one.name], one.path))
+		if one.path != "" && one.path != "/dev/stdout" && one.path != "/dev/stderr" {
+			if err := writable(one.path); err != nil {
+				problems = append(problems, s.cannotLog(one.name, one.path, err))
+			}
 		}
 	}
-	return slices.DeleteFunc(problems, func(err error) bool { return err == nil })
+	return distinct(problems)
+}
+
+// lackingPages tells of pages that were asked for and cannot be read. Others stand in for them until they can.
+func (s *settings) lackingPages() []error {
+	var problems []error
+	for _, option := range []string{"page404", "page50x", "page-fallback", "maintenance-mode-file"} {
+		if s.given[option] != "" && !s.isDefault(option) {
+			problems = append(problems, s.absent(option))
+		}
+	}
+	for i := range s.Advanced.VirtualHosts {
+		for _, key := range []string{"page404", "page50x", "page-fallback"} {
+			problems = append(problems, s.absent(fmt.Sprintf("advanced.virtual-hosts[%d].%s", i, key)))
+		}
+	}
+	return distinct(problems)
+}
+
+// distinct are the errors that are errors, each once.
+func distinct(problems []error) (all []error) {
+	said := map[string]bool{}
+	for _, err := range problems {
+		if err != nil && !said[err.Error()] {
+			said[err.Error()] = true
+			all = append(all, err)
+		}
+	}
+	return all
 }
 
 // isDefault tells whether an option was given its default: files of options are often copied whole.
 func (s *settings) isDefault(name string) bool {
 	return s.option(name).written() == newSettings().option(name).written()
-}
-
-// belowRoot is where a page lies whose path is relative to the root.
-func (s *settings) belowRoot(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(s.Root, path)
 }
 
 // place is how a key of the file is named in front of its value: sws.toml:3: advanced.virtual-hosts[0].root.
@@ -79,15 +91,19 @@ func (s *settings) checkListen() error {
 	return nil
 }
 
+// checkRoot tells why the folder to serve cannot be served, if it cannot.
 func (s *settings) checkRoot() error {
-	as := s.given["root"]
-	if as == "" && s.saysNothing() {
-		return nil // bare mode shows its welcome page
+	switch as := s.given["root"]; as {
+	case "":
+		if err := present("root", s.Root, "folder"); err != nil {
+			return config("%w with --root or SERVER_ROOT", err)
+		}
+		return nil
+	case s.Root:
+		return present("the folder", s.Root, "folder") // rouse DIR
+	default:
+		return present(as, s.Root, "folder")
 	}
-	if as == s.Root {
-		as = "the folder"
-	}
-	return present(cmp.Or(as, "root"), s.Root, "folder")
 }
 
 // present tells why a folder or file cannot be read, if it cannot. kind is "folder" or "file".
@@ -112,18 +128,37 @@ func present(as, path, kind string) error {
 	return nil
 }
 
-// checkCertificate reads the certificate as serve would.
-func (s *settings) checkCertificate() error {
-	switch {
-	case s.TLSCert != "" && s.TLSKey != "":
-		if _, err := certificate.Open(s.TLSCert, s.TLSKey); err != nil {
-			return config("%s: %w", s.given["tls-cert"], err)
-		}
-	case s.TLSCert == "" && credentialFile("tls.crt") != "":
-		_, err := openCertificate("credentials", credentialFile("tls.crt"), filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), "tls.key"))
-		return err
+// checkCertificates reads the certificates as serve would.
+func (s *settings) checkCertificates() (problems []error) {
+	if s.TLSCert != "" && s.TLSKey != "" {
+		_, err := s.openPair()
+		problems = append(problems, err)
+	} else if s.TLSCert == "" && credentialFile("tls.crt") != "" {
+		_, err := openCredentials()
+		problems = append(problems, err)
 	}
-	return nil
+	for i, host := range s.Advanced.VirtualHosts {
+		if host.TLSCert != "" && host.TLSKey != "" {
+			_, err := s.openHostPair(i)
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
+// blockedPaths tells of files in the place of unix sockets.
+func (s *settings) blockedPaths() (problems []error) {
+	addresses, _ := s.listed() // what is wrong with an address was told
+	if s.given["listen"] == "" && s.given["unix-socket"] != "" {
+		address, _ := s.unixAddress()
+		addresses = []activation.Address{address}
+	}
+	for _, address := range addresses {
+		if err := address.Blocked(); err != nil {
+			problems = append(problems, socketFailure(err))
+		}
+	}
+	return problems
 }
 
 // lacksCertificate tells that TLS, or a redirect to it, is wanted and cannot be, unless sockets of other roles are passed.
@@ -135,36 +170,11 @@ func (s *settings) lacksCertificate() error {
 	switch {
 	case s.given["listen"] != "":
 	case s.HTTPSRedirect && !s.tlsOn():
-		return config("%s needs TLS: add --tls with --tls-cert and --tls-key", s.given["https-redirect"])
+		return s.redirectNeedsTLS()
 	case as != "" && s.TLS && s.TLSCert == "" && s.TLSKey == "" && credentialFile("tls.crt") == "" && !anyHost && (!loopback || s.fd() != nil || s.UnixSocket != ""):
 		return s.conflict("%s needs a certificate: give %s and --tls-key (SERVER_TLS_CERT, SERVER_TLS_KEY); only what Rouse binds on loopback gets a development certificate", as, "--tls-cert")
 	}
 	return nil
-}
-
-// checkHosts looks at what the virtual hosts name.
-func (s *settings) checkHosts() []error {
-	var problems []error
-	for i, host := range s.Advanced.VirtualHosts {
-		path := fmt.Sprintf("advanced.virtual-hosts[%d]", i)
-		if host.Host == "" && len(host.Hosts) == 0 {
-			problems = append(problems, s.wrong(path, errors.New(`names no host: add host = "www.example.com", or hosts`)))
-		}
-		if host.Root != "" {
-			problems = append(problems, present(s.place(path+".root"), host.Root, "folder"))
-		}
-		switch {
-		case host.TLSCert != "" && host.TLSKey != "":
-			if _, err := certificate.Open(host.TLSCert, host.TLSKey); err != nil {
-				problems = append(problems, s.wrong(path+".tls-cert", err))
-			}
-		case host.TLSCert != "":
-			problems = append(problems, s.wrong(path+".tls-cert", errors.New("given without tls-key: TLS needs both")))
-		case host.TLSKey != "":
-			problems = append(problems, s.wrong(path+".tls-key", errors.New("given without tls-cert: TLS needs both")))
-		}
-	}
-	return problems
 }
 
 func (s *settings) checkMemoryCache() []error {

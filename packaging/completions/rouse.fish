@@ -41,7 +41,7 @@ complete -c rouse -l compression-level -x -a 'fastest default best' -d 'fastest,
 complete -c rouse -l compression-static -d 'serve the .zst, .br and .gz files beside a file; rouse precompress makes them'
 complete -c rouse -l compression-cache -x -d 'memory for compressed files'
 complete -c rouse -l directory-listing -s z -d 'list folders that have no index file'
-complete -c rouse -l directory-listing-order -x -d 'order of listings: 0/1 name, 2/3 time, 4/5 size, up or down; else as the system has them'
+complete -c rouse -l directory-listing-order -x -d 'order of listings: 0/1 name, 2/3 time, 4/5 size, up or down; else folders first, then names'
 complete -c rouse -l directory-listing-format -x -a 'html json auto' -d 'html, json or auto (what the client accepts)'
 complete -c rouse -l directory-listing-download -x -a 'targz tarzst zip' -d 'offer folders as archives: targz, tarzst, zip'
 complete -c rouse -l security-headers -d 'send HSTS (over TLS), X-Frame-Options, X-Content-Type-Options, CSP and Referrer-Policy; default: with TLS'

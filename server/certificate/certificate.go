@@ -25,11 +25,16 @@ func Load(certFile, keyFile string) (*tls.Certificate, error) {
 	key := chain
 	if keyFile != certFile { // a single file is read once, so that its pair cannot be torn
 		if key, err = readFile("key", keyFile); err != nil {
-			return nil, err
+			return nil, &KeyError{err}
 		}
 	}
 	return parse(certFile, chain, keyFile, key)
 }
+
+// KeyError is an error about the key and not about the chain.
+type KeyError struct{ error }
+
+func (e *KeyError) Unwrap() error { return e.error }
 
 // parse makes a pair of what was read from the two files.
 func parse(certFile string, chain []byte, keyFile string, key []byte) (*tls.Certificate, error) {
@@ -38,11 +43,11 @@ func parse(certFile string, chain []byte, keyFile string, key []byte) (*tls.Cert
 		return nil, err
 	}
 	if err := checkKey(keyFile, key); err != nil {
-		return nil, err
+		return nil, &KeyError{err}
 	}
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return nil, explainPair(err, certFile, keyFile)
+		return nil, &KeyError{explainPair(err, certFile, keyFile)}
 	}
 	pair.Leaf = leaf // also under GODEBUG=x509keypairleaf=0
 	return &pair, nil

@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// longest is the most bytes that a host name has (RFC 1035 §2.3.4, without the root's).
+const longest = 253
+
 // Table holds a value for each of some host names. The zero value is empty. It is filled first and then only read.
 type Table[T any] struct {
 	exact map[string]T
@@ -24,8 +27,10 @@ func (t *Table[T]) Add(name string, value T) error {
 			return fmt.Errorf("%q is neither a host name nor a pattern such as *.example.com", name)
 		}
 	}
-	if !valid(strings.TrimPrefix(key, ".")) {
-		return fmt.Errorf("%q is neither a host name nor an IP address", name)
+	if address, err := netip.ParseAddr(key); err == nil {
+		key = address.String() // as browsers write it (RFC 5952)
+	} else if !valid(strings.TrimPrefix(key, ".")) || to == &t.exact && key[0] == '.' {
+		return fmt.Errorf("%q is neither a host name nor an IP address (without a port)", name)
 	}
 	if _, twice := (*to)[key]; twice {
 		return fmt.Errorf("%q stands there twice", name)
@@ -40,6 +45,9 @@ func (t *Table[T]) Add(name string, value T) error {
 // Find returns the value for a host as a Host header or a TLS client names it; a port is left out of account.
 func (t *Table[T]) Find(host string) (value T, ok bool) {
 	if len(t.exact) == 0 && len(t.below) == 0 {
+		return value, false
+	}
+	if len(host) > longest+len(".:65535") { // clients choose it, and each of its dots costs a look
 		return value, false
 	}
 	name := Canonical(host)
@@ -72,11 +80,8 @@ func Canonical(host string) string {
 }
 
 func valid(name string) bool {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
-	}
 	foreign := func(r rune) bool {
 		return r != '-' && r != '.' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
 	}
-	return name != "" && len(name) <= 253 && !strings.ContainsFunc(name, foreign)
+	return name != "" && len(name) <= longest && !strings.Contains("."+name+".", "..") && !strings.ContainsFunc(name, foreign)
 }

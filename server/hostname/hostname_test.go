@@ -1,10 +1,13 @@
 package hostname
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestFind(t *testing.T) {
 	var table Table[string]
-	for _, name := range []string{"example.com", "*.example.com", "*.deep.example.com", "WWW.Example.net.", "::1", "192.0.2.1", "only_here"} {
+	for _, name := range []string{"example.com", "*.example.com", "*.deep.example.com", "WWW.Example.net.", "::1", "2001:DB8:0:0::1", "192.0.2.1", "only_here"} {
 		if err := table.Add(name, name); err != nil {
 			t.Fatal(err)
 		}
@@ -22,6 +25,7 @@ func TestFind(t *testing.T) {
 		"[::1]":                    "::1",
 		"[::1]:443":                "::1",
 		"192.0.2.1:80":             "192.0.2.1",
+		"[2001:db8::1]":            "2001:DB8:0:0::1",
 		"only_here":                "only_here",
 		"":                         "",
 		"com":                      "",
@@ -46,9 +50,24 @@ func TestWrongNames(t *testing.T) {
 	if err := table.Add("a.example", 1); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"", "*", "*.", "*example.com", "a b", "http://example.com", "example.com:80", "[::1]", "a/b", "a.*.example", "A.example"} {
+	for _, name := range []string{"", "*", "*.", "*example.com", "a b", "http://example.com", "example.com:80", "[::1]", "a/b", "a.*.example", "A.example", ".example", "*..example", "a..example", ".."} {
 		if err := table.Add(name, 2); err == nil {
 			t.Errorf("%q was taken", name)
 		}
+	}
+}
+
+// A client that sends a Host of nothing but dots does not make the server look for thousands of names.
+func TestLongNamesAreNotLookedFor(t *testing.T) {
+	var table Table[int]
+	if err := table.Add("*.example.com", 1); err != nil {
+		t.Fatal(err)
+	}
+	name := strings.Repeat("a.", (longest-len("example.com"))/2) + "example.com"
+	if _, ok := table.Find(name + ".:65535"); !ok {
+		t.Errorf("a name of %d bytes is not found", len(name))
+	}
+	if _, ok := table.Find(strings.Repeat("a.", 32<<10) + "example.com"); ok {
+		t.Error("a name of 64 KiB is found")
 	}
 }

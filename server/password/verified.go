@@ -23,22 +23,24 @@ type identity [sha256.Size]byte
 
 // verified remembers credentials that were right. Wrong ones it never sees, so that no client can fill it.
 type verified struct {
-	key [sha256.Size]byte
+	key func() []byte // made with the first password: most servers never see one
 
 	mu   sync.RWMutex
 	used map[identity]*atomic.Int64 // when last, in Unix nanoseconds
 }
 
 func newVerified() *verified {
-	v := &verified{used: map[identity]*atomic.Int64{}}
-	rand.Read(v.key[:]) // cannot fail
-	return v
+	return &verified{used: map[identity]*atomic.Int64{}, key: sync.OnceValue(func() []byte {
+		key := make([]byte, sha256.Size)
+		rand.Read(key) // cannot fail
+		return key
+	})}
 }
 
 // identify names a credential. Neither users nor hashes hold NUL, so that no two credentials have one name; a line of the
 // file that has changed makes another one.
 func (v *verified) identify(user, line, password string) (id identity) {
-	mac := hmac.New(sha256.New, v.key[:])
+	mac := hmac.New(sha256.New, v.key())
 	for _, part := range []string{user, "\x00", line, "\x00", password} {
 		io.WriteString(mac, part)
 	}

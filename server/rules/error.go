@@ -11,7 +11,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s of entry %d of [[advanced.%s]] %v", e.Key, e.Index+1, e.List, e.Err)
+	return fmt.Sprintf("%s of entry %d of [[advanced.%s]]: %v", e.Key, e.Index+1, e.List, e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/rouse-server/rouse/server/hostname"
 )
 
 // FuzzGlob holds the matcher against a simple one, and against time.
@@ -139,7 +141,7 @@ func FuzzRedirectsFile(f *testing.F) {
 		if !ok {
 			return
 		}
-		m, ok := rules.find(siteRequest{s, hostName(host), query, "http"}, nil)
+		m, ok := rules.find(siteRequest{s, hostname.Canonical(host), query, "http"}, nil)
 		if !ok {
 			return
 		}
@@ -165,7 +167,7 @@ func FuzzHeadersFile(f *testing.F) {
 			return
 		}
 		h := http.Header{"Server": {"x"}}
-		rules.apply(h, siteRequest{subject: s, host: hostName(host)})
+		rules.apply(h, siteRequest{subject: s, host: hostname.Canonical(host)})
 		for name, values := range h {
 			for _, value := range values {
 				if err := checkField(name, value); err != nil {

@@ -41,10 +41,10 @@ const (
 // Compile reads a pattern. The error says what is wrong with it, and where.
 func Compile(source string, stars Stars) (*Glob, error) {
 	if source == "" {
-		return nil, fmt.Errorf("is empty; a pattern such as /docs/* or **/*.html is wanted")
+		return nil, fmt.Errorf("missing; a pattern such as /docs/* or **/*.html is wanted")
 	}
 	if len(source) > maxPattern {
-		return nil, fmt.Errorf("is %d bytes long; %d are accepted", len(source), maxPattern)
+		return nil, fmt.Errorf("%d bytes long; %d are accepted", len(source), maxPattern)
 	}
 	p := globParser{source: source, stars: stars}
 	nodes, err := p.sequence()

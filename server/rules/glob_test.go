@@ -93,7 +93,7 @@ func TestGlobMatchesDecodedPaths(t *testing.T) {
 func TestGlobErrors(t *testing.T) {
 	t.Parallel()
 	for pattern, want := range map[string]string{
-		"":                          "is empty",
+		"":                          "missing",
 		"/a[b":                      `"/a[b": [ at character 3 is not closed`,
 		"/[]":                       "[ at character 2 is not closed",
 		"/a{b,{c}":                  "{ at character 3 is not closed",

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -26,13 +27,19 @@ type field struct {
 	value []string
 }
 
-// NewHeaders compiles entries; the error is an *Error. A nil *Headers, too, sets nothing.
+// NewHeaders compiles entries; the error is an *Error. Without entries it is nil: a nil *Headers sets nothing.
 func NewHeaders(entries []Header) (*Headers, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
 	hs := &Headers{}
 	for i, entry := range entries {
 		glob, err := compiled("headers", i, entry.Source, AcrossSegments)
 		if err != nil {
 			return nil, err
+		}
+		if len(entry.Headers) == 0 {
+			return nil, &Error{"headers", i, "headers", errors.New(`missing; a table such as { X-Frame-Options = "DENY" } is wanted`)}
 		}
 		e := headers{source: glob, doubled: strings.Contains(entry.Source, "//")}
 		given := map[string]string{}
@@ -43,7 +50,7 @@ func NewHeaders(entries []Header) (*Headers, error) {
 			}
 			canonical := textproto.CanonicalMIMEHeaderKey(name)
 			if other, twice := given[canonical]; twice {
-				return nil, &Error{"headers", i, "headers", fmt.Errorf("has %q and %q, which are the same header", other, name)}
+				return nil, &Error{"headers", i, "headers", fmt.Errorf("%q and %q are the same header: leave one out", other, name)}
 			}
 			given[canonical] = name
 			e.fields = append(e.fields, field{canonical, []string{strings.Trim(value, " \t")}})
@@ -97,14 +104,14 @@ func checkField(name, value string) error {
 		return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 	}
 	if name == "" || strings.ContainsFunc(name, func(c rune) bool { return !token(c) }) {
-		return fmt.Errorf("has %q, which is not the name of a header: letters, digits and - are accepted", name)
+		return fmt.Errorf("%q is not the name of a header: letters, digits and - are accepted", name)
 	}
 	if slices.Contains(ofServer[:], textproto.CanonicalMIMEHeaderKey(name)) {
-		return fmt.Errorf("has %q, which only the server can set", name)
+		return fmt.Errorf("%q is a header that only the server can set: leave it out", name)
 	}
 	for i := range len(value) {
 		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return fmt.Errorf("has %q with a control character in its value %q", name, value)
+			return fmt.Errorf("the value of %q has a control character, which no header can hold: %q", name, value)
 		}
 	}
 	return nil

@@ -15,8 +15,11 @@ type hint struct {
 	links  []string
 }
 
-// NewHints compiles entries; the error is an *Error. A nil *Hints, too, has no links.
+// NewHints compiles entries; the error is an *Error. Without entries it is nil: a nil *Hints has no links.
 func NewHints(entries []EarlyHint) (*Hints, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
 	hs := &Hints{}
 	for i, entry := range entries {
 		glob, err := compiled("early-hints", i, entry.Source, AcrossSegments)
@@ -24,13 +27,13 @@ func NewHints(entries []EarlyHint) (*Hints, error) {
 			return nil, err
 		}
 		if len(entry.Links) == 0 {
-			return nil, &Error{"early-hints", i, "links", fmt.Errorf("are missing; such as </style.css>; rel=preload; as=style are wanted")}
+			return nil, &Error{"early-hints", i, "links", fmt.Errorf("missing; links such as </style.css>; rel=preload; as=style are wanted")}
 		}
 		var links []string
 		for _, link := range entry.Links {
 			link = strings.Trim(link, " \t")
 			if checkField("Link", link) != nil || !isLink(link) {
-				return nil, &Error{"early-hints", i, "links", fmt.Errorf("have %q, which is not such as </style.css>; rel=preload; as=style", link)}
+				return nil, &Error{"early-hints", i, "links", fmt.Errorf("%q is not a link such as </style.css>; rel=preload; as=style", link)}
 			}
 			links = append(links, link)
 		}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,8 +19,11 @@ type redirect struct {
 	status      int
 }
 
-// NewRedirects compiles entries; the error is an *Error. A nil *Redirects, too, has no match.
+// NewRedirects compiles entries; the error is an *Error. Without entries it is nil: a nil *Redirects has no match.
 func NewRedirects(entries []Redirect) (*Redirects, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
 	r := &Redirects{}
 	for i, entry := range entries {
 		glob, err := compiled("redirects", i, entry.Source, WithinSegment)
@@ -48,7 +52,10 @@ func redirection(status int) bool {
 }
 
 func notRedirection(status int) error {
-	return fmt.Errorf("is %d; 301, 302, 303, 307 and 308 are accepted", status)
+	if status == 0 {
+		return errors.New("missing; one of 301, 302, 303, 307 and 308 is wanted")
+	}
+	return fmt.Errorf("%d is not one of 301, 302, 303, 307 and 308", status)
 }
 
 // Find returns where the first entry that matches sends a request: the Location, with the request's query added to the

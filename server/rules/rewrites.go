@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,8 +19,11 @@ type rewrite struct {
 	status      int // of a redirect, or 0
 }
 
-// NewRewrites compiles entries; the error is an *Error. A nil *Rewrites, too, has no match.
+// NewRewrites compiles entries; the error is an *Error. Without entries it is nil: a nil *Rewrites has no match.
 func NewRewrites(entries []Rewrite) (*Rewrites, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
 	r := &Rewrites{}
 	for i, entry := range entries {
 		glob, err := compiled("rewrites", i, entry.Source, WithinSegment)
@@ -82,8 +86,11 @@ func Rewritten(r *http.Request, destination string) (*http.Request, error) {
 	if to.RawQuery != "" || to.ForceQuery {
 		target.RawQuery, target.ForceQuery = to.RawQuery, to.ForceQuery
 	}
-	rewritten := new(http.Request)
-	*rewritten = *r
+	asked := Asked(r)
+	if to.Host != "" {
+		asked = target.EscapedPath() // of another site, which never was asked for anything else
+	}
+	rewritten := r.WithContext(context.WithValue(r.Context(), askedKey{}, asked))
 	rewritten.URL = &target
 	if to.Host != "" {
 		rewritten.Host = to.Host
@@ -92,4 +99,15 @@ func Rewritten(r *http.Request, destination string) (*http.Request, error) {
 		}
 	}
 	return rewritten, nil
+}
+
+type askedKey struct{}
+
+// Asked returns the path that a client asked a host for as it was sent (url.URL.EscapedPath), whatever Rewritten has made of
+// the request since then.
+func Asked(r *http.Request) string {
+	if asked, ok := r.Context().Value(askedKey{}).(string); ok {
+		return asked
+	}
+	return r.URL.EscapedPath()
 }

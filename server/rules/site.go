@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rouse-server/rouse/server/hostname"
 )
 
 // Site is what the files _headers and _redirects in a site's root say, as Netlify and Cloudflare Pages read them. Where the
@@ -81,7 +83,7 @@ func (s *Site) Find(r *http.Request, exists func() bool) (Match, bool) {
 	if !ok {
 		return Match{}, false
 	}
-	q := siteRequest{subject, hostName(r.Host), r.URL.RawQuery, "http"}
+	q := siteRequest{subject, hostname.Canonical(r.Host), r.URL.RawQuery, "http"}
 	if r.TLS != nil {
 		q.scheme = "https"
 	}
@@ -99,13 +101,16 @@ func (s *Site) Apply(h http.Header, host, path string) {
 		return
 	}
 	if subject, ok := newSubject(path); ok {
-		rules.apply(h, siteRequest{subject: subject, host: hostName(host)})
+		rules.apply(h, siteRequest{subject: subject, host: hostname.Canonical(host)})
 	}
 }
 
 // Hints returns the Link fields that _headers has for a host and a path as it was sent, as far as they are worth an early
 // hint: those whose relation is preload, modulepreload or preconnect, as with Cloudflare Pages.
 func (s *Site) Hints(host, path string) []string {
+	if s == nil {
+		return nil
+	}
 	h := http.Header{}
 	s.Apply(h, host, path)
 	var links []string

@@ -177,11 +177,3 @@ func (p *sitePattern) next(text string) (from, to, capture int) {
 	}
 	return -1, 0, 0
 }
-
-// hostName is the host of a request without port, in lower case.
-func hostName(host string) string {
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		host = host[:i]
-	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
-}

@@ -31,7 +31,7 @@ type piece struct {
 // stands for; from < 0 when there is none.
 func newTemplate(text string, next func(text string) (from, to, capture int)) (template, error) {
 	if text == "" {
-		return template{}, fmt.Errorf("is empty; a path or URL is wanted")
+		return template{}, fmt.Errorf("missing; a path or URL is wanted")
 	}
 	if i := strings.IndexFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }); i >= 0 {
 		return template{}, fmt.Errorf("%q: character %d is a control character", text, i+1)
