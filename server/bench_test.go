@@ -26,7 +26,8 @@ func (s *sink) WriteHeader(int)             {}
 func BenchmarkChain(b *testing.B) {
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelError} {
 		b.Run(level.String(), func(b *testing.B) {
-			s := New(Parts{Config: Default(), Site: Plain(saying("here")), Log: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level}))})
+			s := New(Parts{Config: Default(), Log: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level}))})
+			s.Use(bare(Default(), saying("here")))
 			near, far := net.Pipe()
 			defer near.Close()
 			defer far.Close()
@@ -47,6 +48,7 @@ func BenchmarkChain(b *testing.B) {
 // BenchmarkSite is the whole chain of a site with most of its options on, down to a file: security headers, CORS, metrics,
 // and 20 rules for headers, of which one matches; and how it answers without a file.
 func BenchmarkSite(b *testing.B) {
+	var config Config
 	w := site(b, map[string]string{"index.html": "here", "a.css": "a"}, func(c *Config, _ string) {
 		c.SecurityHeaders, c.Health, c.Metrics = "true", true, true
 		c.CORSAllowOrigins = List{"https://friend.example"}
@@ -57,8 +59,10 @@ func BenchmarkSite(b *testing.B) {
 		c.Advanced.Redirects = []rules.Redirect{{Source: "/old/{**}", Destination: "/new/$1", Kind: 301}}
 		c.Advanced.Rewrites = []rules.Rewrite{{Source: "/short/{*}", Destination: "/$1.css"}}
 		c.Advanced.VirtualHosts = []VirtualHost{{Host: "*.other.example", Root: c.Root}}
+		config = *c
 	})
 	w.access = quietLog()
+	w.use(b, config)
 	near, far := net.Pipe()
 	defer near.Close()
 	defer far.Close()

@@ -14,18 +14,14 @@ type link func(http.Handler) http.Handler
 // chain is everything that happens to a request, outermost first: what concerns the connection here, what concerns the
 // site in [Server.NewSite], what concerns the host in hostMaker.make.
 func (s *Server) chain(site *Site) http.Handler {
-	config := s.config
-	if site.config != nil {
-		config = *site.config
-	}
 	links := []link{
-		s.secured,                               // the log names the protocol
-		identified(config.TrustedProxies),       // the log names the client
-		logged(newRequestLog(s.access, config)), // what is logged is what was sent
-		s.vitals.measured,                       // and so is what is counted
-		s.recovered(site.fail),                  // inside both, which tell of the 500
-		s.leaving,                               // before anything answers
-		s.bounded,                               // before a body is read or written
+		s.secured,                                    // the log names the protocol
+		identified(site.config.TrustedProxies),       // the log names the client
+		logged(newRequestLog(s.access, site.config)), // what is logged is what was sent
+		s.vitals.measured,                            // and so is what is counted
+		s.recovered(site.fail),                       // inside both, which tell of the 500
+		s.leaving,                                    // before anything answers
+		s.bounded,                                    // before a body is read or written
 		s.redirected,
 		s.administered,
 	}
@@ -79,7 +75,7 @@ func (s *Server) recovered(fail refusal) link {
 				if reason == http.ErrAbortHandler {
 					panic(reason)
 				}
-				s.log.Error("handler failed; please report this", "method", r.Method, "uri", r.RequestURI, "reason", reason, "stack", string(debug.Stack()))
+				s.log.Error("handler failed; please report this", "method", r.Method, "uri", atMost(r.RequestURI, longestURI), "reason", reason, "stack", string(debug.Stack()))
 				if reply.begun() {
 					panic(http.ErrAbortHandler)
 				}
@@ -104,12 +100,11 @@ func (s *Server) leaving(next http.Handler) http.Handler {
 // holds a stream without holding the connection, which the transport's limit is for.
 func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		control := http.NewResponseController(w)
 		if r.ContentLength != 0 {
-			control.SetReadDeadline(time.Now().Add(s.config.ClientBodyTimeout.limit()))
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.ClientBodyTimeout.limit()))
 		}
 		if r.ProtoMajor == 2 {
-			w = &patientWriter{w, control, s.config.SendTimeout.limit()}
+			w = &patientWriter{w, http.NewResponseController(w), s.config.SendTimeout.limit()}
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -56,9 +57,9 @@ func crossOrigin(c Config) (link, error) {
 // sharing is what is shared with other origins.
 type sharing struct {
 	any     bool
-	origins []string // as browsers write them
-	headers []string // of requests, in lower case
-	exposed []string // of replies
+	origins []string    // as browsers write them
+	headers []string    // of requests, in lower case
+	granted http.Header // what allowed origins are told
 }
 
 // newSharing reads the options; nil when no origin is allowed.
@@ -79,11 +80,19 @@ func newSharing(c Config) (*sharing, error) {
 	if s.headers, err = fieldNames(c.CORSAllowHeaders); err != nil {
 		return nil, &OptionError{"cors-allow-headers", err}
 	}
-	if s.exposed, err = fieldNames(c.CORSExposeHeaders); err != nil {
+	exposed, err := fieldNames(c.CORSExposeHeaders)
+	if err != nil {
 		return nil, &OptionError{"cors-expose-headers", err}
 	}
 	if len(c.CORSAllowOrigins) == 0 {
 		return nil, nil
+	}
+	s.granted = http.Header{"Access-Control-Allow-Methods": {allowed}}
+	if len(s.headers) > 0 {
+		s.granted["Access-Control-Allow-Headers"] = []string{strings.Join(s.headers, ", ")}
+	}
+	if len(exposed) > 0 {
+		s.granted["Access-Control-Expose-Headers"] = []string{strings.Join(exposed, ", ")}
 	}
 	return s, nil
 }
@@ -144,11 +153,5 @@ func (s *sharing) allowsPreflight(asked http.Header) bool {
 // grant tells the browser what is allowed.
 func (s *sharing) grant(header http.Header, origin string) {
 	header.Set("Access-Control-Allow-Origin", origin)
-	header.Set("Access-Control-Allow-Methods", allowed)
-	if len(s.headers) > 0 {
-		header.Set("Access-Control-Allow-Headers", strings.Join(s.headers, ", "))
-	}
-	if len(s.exposed) > 0 {
-		header.Set("Access-Control-Expose-Headers", strings.Join(s.exposed, ", "))
-	}
+	maps.Copy(header, s.granted)
 }

@@ -21,6 +21,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rouse-server/rouse/server/errorpage"
 )
 
 // bound is the time within which things have to happen that take a moment; it is reached only when something is broken.
@@ -77,13 +79,18 @@ func build(t testing.TB, content http.Handler, change func(*Config)) *world {
 	w := &world{log: &lines{}, ended: make(chan error, 1)}
 	w.Server = New(Parts{
 		Config: config,
-		Site:   Plain(content),
 		Log:    slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return selfSigned()
 		},
 	})
+	w.Use(bare(config, content))
 	return w
+}
+
+// bare is a site of nothing but content.
+func bare(c Config, content http.Handler) *Site {
+	return &Site{config: c, content: content, fail: errorpage.Write}
 }
 
 // serve serves on the sockets until the end of the test, and waits for Serve to return.

@@ -42,7 +42,6 @@ type Socket struct {
 // Parts is what a server is made of.
 type Parts struct {
 	Config      Config
-	Site        *Site                                                // what is served; nil: Use says so later
 	Version     string                                               // of the program, for the metrics
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error) // for sockets with TLS
 	Log         *slog.Logger                                         //
@@ -73,7 +72,7 @@ type Server struct {
 	emptied     chan struct{} // gets a value, if there is room, when the last client's connection was closed
 }
 
-// New builds the handler chain and the TLS configuration once, for all sockets.
+// New makes a server that answers once Use has said what it serves.
 func New(p Parts) *Server {
 	s := &Server{
 		config:      p.Config,
@@ -87,9 +86,6 @@ func New(p Parts) *Server {
 	}
 	s.vitals = &vitals{metrics: metrics.New(p.Version), draining: s.draining.Load, maintenance: NewMaintenance(p.Config, p.Log)}
 	s.vitals.values = func() []metrics.Value { return measurements(s.Open(), s.guard) }
-	if p.Site != nil {
-		s.Use(p.Site)
-	}
 	s.tls = &tls.Config{GetCertificate: p.Certificate, NextProtos: []string{"h2", "http/1.1", "http/1.0"}, MinVersion: tls.VersionTLS12}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"runtime"
 
-	"github.com/rouse-server/rouse/server/errorpage"
 	"github.com/rouse-server/rouse/server/hostname"
 	"github.com/rouse-server/rouse/server/password"
 	"github.com/rouse-server/rouse/server/rules"
@@ -15,17 +14,14 @@ import (
 // Site is a configuration made ready to serve: what happens to requests, and the hosts that answer them. It does not
 // change; a reload makes another one.
 type Site struct {
-	config  *Config // nil: that of the server
-	links   []link  // outermost first
+	config  Config
+	links   []link // outermost first
 	content http.Handler
 	fail    refusal
 }
 
 // refusal answers a request with an error page.
 type refusal func(w http.ResponseWriter, r *http.Request, status int)
-
-// Plain is a site of nothing but content.
-func Plain(content http.Handler) *Site { return &Site{content: content, fail: errorpage.Write} }
 
 // Material is what a site is made of beside its configuration.
 type Material struct {
@@ -48,7 +44,7 @@ func (s *Server) NewSite(c Config, m Material) (*Site, error) {
 	if err := errors.Join(failed...); err != nil {
 		return nil, err
 	}
-	p := &Site{config: &c, content: hosts, fail: hosts.fail}
+	p := &Site{config: c, content: hosts, fail: hosts.fail}
 	p.links = []link{
 		securityHeaders(c, m.Untrusted), // first, so that everything has them
 		checkMethod,
@@ -67,10 +63,8 @@ func (s *Server) NewSite(c Config, m Material) (*Site, error) {
 // open as long as anybody may look into them, which the garbage collector knows best: it closes them (os.File), and is called
 // here since memory alone may not call it before descriptors run out.
 func (s *Server) Use(p *Site) {
-	if p.config != nil {
-		s.vitals.maintenance.Configure(*p.config)
-		s.vitals.metrics.SetHosts(hostNames(*p.config)) // they were checked when the site was made
-	}
+	s.vitals.maintenance.Configure(p.config)
+	s.vitals.metrics.SetHosts(hostNames(p.config)) // they were checked when the site was made
 	chain := s.chain(p)
 	if s.handler.Swap(&chain) != nil {
 		runtime.GC()

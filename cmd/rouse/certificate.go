@@ -84,15 +84,24 @@ func (s *settings) hostWithCertificate() int {
 	return slices.IndexFunc(s.Advanced.VirtualHosts, func(h server.VirtualHost) bool { return h.TLSCert != "" && h.TLSKey != "" })
 }
 
-// credentialFile is the path of a credential that systemd loaded (LoadCredential= of systemd.exec(5)), if there is one. A
-// blank one counts as none: the shipped unit sets it where the file is missing (SetCredential=).
-func credentialFile(name string) string {
+// credentialPath is the path of a credential that systemd loaded (LoadCredential= of systemd.exec(5)), if there is one.
+func credentialPath(name string) string {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
 		return ""
 	}
 	path := filepath.Join(dir, name)
-	if info, err := os.Stat(path); err != nil || info.Size() <= 1 {
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// credentialFile is credentialPath, but that a blank one counts as none: the shipped unit sets it where the file is missing
+// (SetCredential=).
+func credentialFile(name string) string {
+	path := credentialPath(name)
+	if info, err := os.Stat(path); path == "" || err != nil || info.Size() <= 1 {
 		return ""
 	}
 	return path

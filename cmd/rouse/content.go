@@ -44,7 +44,7 @@ func (s *settings) lacksFolder() bool {
 // makeSite makes what the server serves. The problems name the options as the user spelled them.
 func (s *settings) makeSite(on *server.Server, m server.Material) (*server.Site, []error) {
 	if s.BasicAuthFile == "" {
-		if path := credentialFile("htpasswd"); path != "" {
+		if path := credentialPath("htpasswd"); path != "" { // also an empty one, which must not open the site
 			s.BasicAuthFile, s.given["basic-auth-file"] = path, "systemd's credential htpasswd"
 		}
 	}

@@ -301,7 +301,7 @@ func (s *settings) bindUnix(o *activation.Opener) (sockets []activation.Socket, 
 		}
 	}
 	if sockets, err = o.Open([]activation.Address{address}); err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%s: %w", s.given["unix-socket"], err)
 	}
 	if s.given["unix-socket-mode"] != "" {
 		notices = append(notices, s.UnixSocket+" has the mode "+s.UnixSocketMode.String())

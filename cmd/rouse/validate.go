@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/rouse-server/rouse/activation"
 	"github.com/rouse-server/rouse/server"
 )
 
@@ -149,14 +148,15 @@ func (s *settings) checkCertificates() (problems []error) {
 // blockedPaths tells of files in the place of unix sockets.
 func (s *settings) blockedPaths() (problems []error) {
 	addresses, _ := s.listed() // what is wrong with an address was told
-	if s.given["listen"] == "" && s.given["unix-socket"] != "" {
-		address, _ := s.unixAddress()
-		addresses = []activation.Address{address}
-	}
 	for _, address := range addresses {
-		if err := address.Blocked(); err != nil {
-			problems = append(problems, socketFailure(err))
-		}
+		problems = append(problems, socketFailure(address.Blocked()))
+	}
+	if s.given["unix-socket"] == "" {
+		return problems
+	}
+	address, _ := s.unixAddress()
+	if err := address.Blocked(); err != nil {
+		problems = append(problems, config("%s: %w", s.given["unix-socket"], err))
 	}
 	return problems
 }

@@ -31,8 +31,15 @@ type fallback struct {
 // fallBack answers a GET that would be 404 with the fallback page, if there is one for it. It has neither validators nor
 // ranges: it is not what was asked for.
 func (h *handler) fallBack(p *reply, r *http.Request) bool {
-	if h.Fallback == "" && !h.SPA || r.Method != http.MethodGet || h.SPA && !navigation(r) {
+	if h.Fallback == "" && !h.SPA || r.Method != http.MethodGet {
 		return false
+	}
+	if h.SPA {
+		accept.AddVary(p.Header(), "accept")
+		accept.AddVary(p.Header(), "sec-fetch-mode")
+		if !navigation(r) {
+			return false
+		}
 	}
 	id, body, err := h.readFallback()
 	if h.Fallback == "" && errors.Is(err, fs.ErrNotExist) {

@@ -58,6 +58,7 @@ func TestSinglePage(t *testing.T) {
 		if w.Code != test.want || test.want == 200 && w.Body.String() != "app" {
 			t.Errorf("%+v: %d %q", test, w.Code, w.Body)
 		}
+		wantHeader(t, w, "Vary", "accept, sec-fetch-mode")
 	}
 }
 

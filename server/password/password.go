@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // maxFile bounds an htpasswd file: room for more than 200,000 users.
@@ -58,11 +59,14 @@ func Open(value, file string) (*Users, error) {
 func (u *Users) Len() int { return len(u.listed) }
 
 func read(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO without a writer must not hold the start
 	if err != nil {
 		return nil, fmt.Errorf("open the password file %s: %w", file, cause(err))
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read the password file %s: it is not a regular file", file)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the password file %s: %w", file, cause(err))

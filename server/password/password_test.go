@@ -148,7 +148,7 @@ func TestOpenErrors(t *testing.T) {
 	if _, err := Open("", filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "none: no such file") {
 		t.Error(err)
 	}
-	if _, err := Open("", t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, err := Open("", t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Error(err)
 	}
 	if _, err := Open("secret", ""); err == nil || strings.Contains(err.Error(), "secret") {

@@ -165,7 +165,7 @@ func TestRedirectErrors(t *testing.T) {
 	} {
 		_, err := NewRedirects([]Redirect{good, bad})
 		e, ok := errors.AsType[*Error](err)
-		if !ok || e.List != "redirects" || e.Index != 1 || e.Key != key || !strings.HasPrefix(err.Error(), key+" of entry 2 of [[advanced.redirects]] ") || strings.Contains(err.Error(), "\n") {
+		if !ok || e.List != "redirects" || e.Index != 1 || e.Key != key || !strings.HasPrefix(err.Error(), key+" of entry 2 of [[advanced.redirects]]: ") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

@@ -121,7 +121,8 @@ func newSiteRedirect(words []string) (*siteRedirect, error) {
 			return nil, fmt.Errorf("%q is not a condition on the query such as id=:id", word)
 		}
 		p := parameter{name: name, value: value}
-		if p.capture = placeholder.FindString(value) == value && value != ""; p.capture {
+		if from, to := placeholder(value, 0); from == 0 && to == len(value) {
+			p.capture = true
 			if _, twice := source.names[value[1:]]; twice {
 				return nil, fmt.Errorf("%q stands there twice", value)
 			}
@@ -158,7 +159,7 @@ func (e *siteRedirect) readTarget(to string) (err error) {
 	}
 	e.destination, err = newTemplate(to, e.source.next)
 	if err != nil {
-		return fmt.Errorf("the destination %w", err)
+		return fmt.Errorf("the destination: %w", err)
 	}
 	return nil
 }

@@ -81,3 +81,20 @@ func TestRewriteErrors(t *testing.T) {
 		}
 	}
 }
+
+// What was asked for outlives any number of rewrites, until one chooses another host: there nothing else was asked for.
+func TestAsked(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("GET", "/a%2Fb?q", nil)
+	for i, step := range []struct{ destination, want string }{{"", "/a%2Fb"}, {"/one", "/a%2Fb"}, {"/two?x", "/a%2Fb"}, {"https://other.example/three", "/three"}, {"/four", "/three"}} {
+		if step.destination != "" {
+			var err error
+			if r, err = Rewritten(r, step.destination); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := Asked(r); got != step.want {
+			t.Errorf("step %d: %s, want %s", i, got, step.want)
+		}
+	}
+}

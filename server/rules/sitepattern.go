@@ -16,11 +16,27 @@ type sitePattern struct {
 	names map[string]int // which value a placeholder stands for; 0 is the whole path
 }
 
-// placeholder is the name of a part: :year. Names begin with a letter, so that :8080 is a port.
-var placeholder = regexp.MustCompile(`:[A-Za-z][A-Za-z0-9_]*`)
+// placeholder finds the first name of a part, such as :year, from a position on: text[from:to]. Names begin with a letter, so
+// that :8080 is a port. Without one, from is -1.
+func placeholder(text string, start int) (from, to int) {
+	for from = start; from+1 < len(text); from++ {
+		if text[from] != ':' || !letter(text[from+1]) {
+			continue
+		}
+		for to = from + 2; to < len(text) && (letter(text[to]) || text[to] == '_' || '0' <= text[to] && text[to] <= '9'); to++ {
+		}
+		return from, to
+	}
+	return -1, 0
+}
+
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // dynamic tells whether a path or host has placeholders.
-func dynamic(text string) bool { return strings.Contains(text, "*") || placeholder.MatchString(text) }
+func dynamic(text string) bool {
+	from, _ := placeholder(text, 0)
+	return from >= 0 || strings.Contains(text, "*")
+}
 
 // newSitePattern reads a source.
 func newSitePattern(source string) (*sitePattern, error) {
@@ -93,8 +109,8 @@ func (p *sitePattern) readPath(path string) error {
 		return err
 	}
 	p.prefix = head
-	if at := placeholder.FindStringIndex(head); at != nil {
-		p.prefix = head[:at[0]]
+	if from, _ := placeholder(head, 0); from >= 0 {
+		p.prefix = head[:from]
 	}
 	p.prefix, _, _ = strings.Cut(p.prefix, "*")
 	p.prefix = decodedText(p.prefix)
@@ -105,25 +121,25 @@ func (p *sitePattern) readPath(path string) error {
 func (p *sitePattern) expression(text, one string) (string, error) {
 	var b strings.Builder
 	for text != "" {
-		at := placeholder.FindStringIndex(text)
+		from, to := placeholder(text, 0)
 		star := strings.IndexByte(text, '*')
 		name, expression := "", one
 		switch {
-		case star >= 0 && (at == nil || star < at[0]):
-			at, name, expression = []int{star, star + 1}, "splat", `(.*)`
-		case at == nil:
+		case star >= 0 && (from < 0 || star < from):
+			from, to, name, expression = star, star+1, "splat", `(.*)`
+		case from < 0:
 			b.WriteString(regexp.QuoteMeta(decodedText(text)))
 			return b.String(), nil
 		default:
-			name = text[at[0]+1 : at[1]]
+			name = text[from+1 : to]
 		}
 		if _, twice := p.names[name]; twice {
-			return "", fmt.Errorf("%q stands there twice", text[at[0]:at[1]])
+			return "", fmt.Errorf("%q stands there twice", text[from:to])
 		}
-		b.WriteString(regexp.QuoteMeta(decodedText(text[:at[0]])))
+		b.WriteString(regexp.QuoteMeta(decodedText(text[:from])))
 		b.WriteString(expression)
 		p.names[name] = len(p.names) + 1
-		text = text[at[1]:]
+		text = text[to:]
 	}
 	return b.String(), nil
 }
@@ -170,9 +186,9 @@ func (p *sitePattern) values(host string, s subject) []string {
 
 // next finds the first placeholder in a text that stands for what the pattern found; other names stay as they are.
 func (p *sitePattern) next(text string) (from, to, capture int) {
-	for _, at := range placeholder.FindAllStringIndex(text, -1) {
-		if n, ok := p.names[text[at[0]+1:at[1]]]; ok {
-			return at[0], at[1], n
+	for from, to = placeholder(text, 0); from >= 0; from, to = placeholder(text, to) {
+		if n, ok := p.names[text[from+1:to]]; ok {
+			return from, to, n
 		}
 	}
 	return -1, 0, 0

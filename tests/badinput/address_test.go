@@ -29,8 +29,8 @@ func TestAddresses(t *testing.T) {
 		{"foo:3", `unknown source "foo" in address "foo:3": sources are systemd, launchd, fd, inetd, tcp, unix`},
 		{"localhost:8080", `unknown source "localhost" in address "localhost:8080": sources are systemd, launchd, fd, inetd, tcp, unix`},
 		{"=fd:3", `address "=fd:3" has nothing before the =: write ROLE=SOURCE:DETAIL, or leave the = out`},
-		{"htps=fd:3", `address "htps=fd:3": unknown role "htps" (did you mean https?): roles are https and http`},
-		{"admin=fd:3", `address "admin=fd:3": unknown role "admin": roles are https and http`},
+		{"htps=fd:3", `address "htps=fd:3": unknown role "htps" (did you mean https?): roles are https, http and admin`},
+		{"h3=fd:3", `address "h3=fd:3": Rouse does not speak HTTP/3 yet, so a UDP socket, or the role h3, cannot be served; leave it out`},
 		{"fd:x", `address "fd:x"` + descriptor},
 		{"fd:", `address "fd:"` + descriptor},
 		{"fd:-1", `address "fd:-1"` + descriptor},
@@ -86,7 +86,7 @@ func TestAddressesThatAreNotHere(t *testing.T) {
 		{name: "unix path in a closed folder", args: []string{"--listen", "unix:" + closed + "/sock"}, through: withoutCapabilities(t), code: config, want: "unix:" + closed + "/sock: the folder " + closed + folder + "permission denied"},
 		{name: "unknown owner", args: []string{"--listen", "unix:sock?owner=nobody-here"}, code: config, want: "unix:sock: owner=nobody-here is neither a user of this machine nor a number: user: unknown user nobody-here"},
 		{name: "unknown group", args: []string{"--listen", "unix:sock?group=nobody-here"}, code: config, want: "unix:sock: group=nobody-here is neither a group of this machine nor a number: group: unknown group nobody-here"},
-		{name: "good socket, missing root", args: []string{"--listen", "unix:sock", "--root", dir + "/no"}, code: config, want: "root " + dir + "/no: there is no such folder: make it, or name another with --root or SERVER_ROOT"},
+		{name: "good socket, missing root", args: []string{"--listen", "unix:sock", "--root", dir + "/no"}, code: config, want: "--root " + dir + "/no: there is no such folder: make it, or name another"},
 	})
 	if runtime.GOOS != "darwin" {
 		const macOS = ": launchd belongs to macOS and this is linux: use sockets of another activator: unsupported operation"

@@ -43,19 +43,19 @@ func TestCertificateFiles(t *testing.T) {
 		"; use the key that the certificate was requested with, and put the server's own certificate before its issuers"
 	unreadable := `: permission denied for uid \d+, on the file or a folder above it; let that user read it, or pass it with systemd's LoadCredential=`
 	refused(t, []refusal{
-		{name: "mismatch", args: pair(cert, otherKey), code: config, want: mismatch},
-		{name: "mismatch, by variables", args: pair(cert, otherKey)[:6], env: []string{"SERVER_TLS_CERT=" + cert, "SERVER_TLS_KEY=" + otherKey}, code: config, want: mismatch},
-		{name: "no certificate file", args: pair(missing, key), code: config, want: noFile("certificate", missing)},
-		{name: "no key file", args: pair(cert, missing), code: config, want: noFile("key", missing)},
-		{name: "certificate is a directory", args: pair(dir, key), code: config, want: "read certificate " + q(dir) + directory},
-		{name: "key is a directory", args: pair(cert, dir), code: config, want: "read key " + q(dir) + directory},
-		{name: "certificate is not PEM", args: pair(text, key), code: config, want: "read certificate " + q(text) + noPEM},
-		{name: "key is not PEM", args: pair(cert, text), code: config, want: "read key " + q(text) + noPEM},
-		{name: "certificate is empty", args: pair(empty, key), code: config, want: "read certificate " + q(empty) + ": it is empty; install it again"},
-		{name: "key as certificate", args: pair(key, cert), code: config, want: "read certificate " + q(key) + `: no CERTIFICATE block in it, only ["PRIVATE KEY"]; name the PEM file with the certificate chain`},
-		{name: "certificate as key", args: pair(cert, cert), code: config, want: "read key " + q(cert) + `: no PRIVATE KEY block in it, only ["CERTIFICATE"]; name the PEM file with the private key`},
-		{name: "unreadable certificate", args: pair(secret, key), through: withoutCapabilities(t), code: config, pattern: "read certificate " + q(secret) + unreadable},
-		{name: "unreadable key", args: pair(cert, secret), through: withoutCapabilities(t), code: config, pattern: "read key " + q(secret) + unreadable},
+		{name: "mismatch", args: pair(cert, otherKey), code: config, want: "--tls-key: " + mismatch},
+		{name: "mismatch, by variables", args: pair(cert, otherKey)[:6], env: []string{"SERVER_TLS_CERT=" + cert, "SERVER_TLS_KEY=" + otherKey}, code: config, want: "SERVER_TLS_KEY: " + mismatch},
+		{name: "no certificate file", args: pair(missing, key), code: config, want: "--tls-cert: " + noFile("certificate", missing)},
+		{name: "no key file", args: pair(cert, missing), code: config, want: "--tls-key: " + noFile("key", missing)},
+		{name: "certificate is a directory", args: pair(dir, key), code: config, want: "--tls-cert: read certificate " + q(dir) + directory},
+		{name: "key is a directory", args: pair(cert, dir), code: config, want: "--tls-key: read key " + q(dir) + directory},
+		{name: "certificate is not PEM", args: pair(text, key), code: config, want: "--tls-cert: read certificate " + q(text) + noPEM},
+		{name: "key is not PEM", args: pair(cert, text), code: config, want: "--tls-key: read key " + q(text) + noPEM},
+		{name: "certificate is empty", args: pair(empty, key), code: config, want: "--tls-cert: read certificate " + q(empty) + ": it is empty; install it again"},
+		{name: "key as certificate", args: pair(key, cert), code: config, want: "--tls-cert: read certificate " + q(key) + `: no CERTIFICATE block in it, only ["PRIVATE KEY"]; name the PEM file with the certificate chain`},
+		{name: "certificate as key", args: pair(cert, cert), code: config, want: "--tls-key: read key " + q(cert) + `: no PRIVATE KEY block in it, only ["CERTIFICATE"]; name the PEM file with the private key`},
+		{name: "unreadable certificate", args: pair(secret, key), through: withoutCapabilities(t), code: config, pattern: "--tls-cert: read certificate " + q(secret) + unreadable},
+		{name: "unreadable key", args: pair(cert, secret), through: withoutCapabilities(t), code: config, pattern: "--tls-key: read key " + q(secret) + unreadable},
 	})
 }
 
@@ -70,7 +70,7 @@ func TestHalfACertificate(t *testing.T) {
 		{name: "certificate, old spelling", args: []string{"--port", "0", "--http2-tls-cert", "c"}, code: usage, want: "--http2-tls-cert is given without --http2-tls-key" + both},
 		{name: "key, old spelling, by variable", args: []string{"--port", "0"}, env: []string{"SERVER_HTTP2_TLS_KEY=k"}, code: config, want: "SERVER_HTTP2_TLS_KEY is given without SERVER_HTTP2_TLS_CERT" + both},
 		{name: "empty certificate", args: []string{"--port", "0", "--tls-cert", "", "--tls-key", "k"}, code: usage, want: "--tls-cert needs a value"},
-		{name: "both empty", args: []string{"--port", "0", "--tls-cert", "", "--tls-key", ""}, code: usage, want: "--tls-cert needs a value"},
+		{name: "both empty", args: []string{"--port", "0", "--tls-cert", "", "--tls-key", ""}, code: usage, want: "--tls-cert needs a value (and 1 more: rouse check with the same options lists them)"},
 	})
 }
 
@@ -90,8 +90,8 @@ func TestNoCertificate(t *testing.T) {
 		{name: "bound on all addresses", args: []string{"--port", "0", "--tls"}, code: config, want: "tcp:[::]:0" + noCertificate},
 		{name: "a unix socket of ours", args: []string{"--listen", "https=unix:sock"}, code: config, want: "unix:sock" + noCertificate},
 		{name: "a folder of credentials without any", args: []string{"--fd", "3", "-t"}, env: []string{"CREDENTIALS_DIRECTORY=" + none}, files: files, code: config, want: "fd:3 (descriptor 3)" + noCertificate},
-		{name: "credentials that are none", args: []string{"--fd", "3"}, env: []string{"CREDENTIALS_DIRECTORY=" + broken}, files: files, code: config, want: `read certificate "` + crt + `": it is not a PEM file; convert DER and PKCS#12 files with openssl first`},
-		{name: "redirect without TLS", args: []string{"--port", "0", "--https-redirect"}, code: config, want: "--https-redirect needs TLS: add --tls with --tls-cert and --tls-key"},
+		{name: "credentials that are none", args: []string{"--fd", "3"}, env: []string{"CREDENTIALS_DIRECTORY=" + broken}, files: files, code: config, want: `systemd's credentials: read certificate "` + crt + `": it is not a PEM file; convert DER and PKCS#12 files with openssl first`},
+		{name: "redirect without TLS", args: []string{"--port", "0", "--https-redirect"}, code: usage, want: "--https-redirect needs TLS: add --tls with --tls-cert and --tls-key"},
 		{name: "redirect without TLS, by variable", args: []string{"--port", "0"}, env: []string{"SERVER_HTTPS_REDIRECT=true"}, code: config, want: "SERVER_HTTPS_REDIRECT needs TLS: add --tls with --tls-cert and --tls-key"},
 	})
 }

@@ -21,6 +21,7 @@ func TestSpellingsOfTLS(t *testing.T) {
 		{name: "one of each", args: []string{"--fd", "3", "-t", "--tls-cert", cert}, env: []string{"SERVER_HTTP2_TLS_KEY=" + key}, scheme: "https", pool: pool},
 		{name: "both, the same", args: []string{"--fd", "3", "--tls-cert", cert, "--http2-tls-cert", cert, "--tls-key", key}, env: []string{"SERVER_TLS=true", "SERVER_HTTP2_TLS=true"}, scheme: "https", pool: pool},
 		{name: "http2 with tls", args: []string{"--fd", "3", "--http2", "--tls", "--tls-cert", cert, "--tls-key", key}, scheme: "https", pool: pool},
+		{name: "a flag turns off what a variable turned on", args: []string{"--fd", "3", "--tls=false"}, env: []string{"SERVER_HTTP2=true", "SERVER_TLS_CERT=" + cert, "SERVER_TLS_KEY=" + key}, scheme: "http"},
 	})
 	listener, _ := program.Listener(t)
 	files := []*os.File{listener}
@@ -34,7 +35,7 @@ func TestSpellingsOfTLS(t *testing.T) {
 		{name: "--http2 alone", args: append(fd, "--http2"), files: files, code: usage, want: "--http2" + needs},
 		{name: "SERVER_HTTP2 alone", args: fd, env: []string{"SERVER_HTTP2=true"}, files: files, code: config, want: "SERVER_HTTP2" + needs},
 		{name: "--http2 without TLS", args: append(fd, "--http2", "--tls=false"), files: files, code: usage, want: "--http2 needs TLS, and --tls turns it off: leave one out"},
-		{name: "SERVER_HTTP2 without TLS", args: append(fd, "--tls=false"), env: []string{"SERVER_HTTP2=true"}, files: files, code: config, want: "SERVER_HTTP2 needs TLS, and --tls turns it off: leave one out"},
+		{name: "SERVER_HTTP2 without TLS", args: fd, env: []string{"SERVER_HTTP2=true", "SERVER_TLS=false"}, files: files, code: config, want: "SERVER_HTTP2 needs TLS, and SERVER_TLS turns it off: leave one out"},
 		{name: "SERVER_HTTP2_TLS without certificate", args: fd, env: []string{"SERVER_HTTP2_TLS=true"}, files: files, code: config, want: "fd:3 (descriptor 3)" + noCertificate},
 	})
 }

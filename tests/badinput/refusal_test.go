@@ -5,6 +5,7 @@ package badinput
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,8 @@ type refusal struct {
 	listen  bool // pass the files by LISTEN_FDS, with names
 	names   []string
 	stdin   *os.File
+	file    string // what stands in sws.toml, in the working folder
+	checked bool   // rouse check refuses it too, with the same words
 
 	code    int
 	want    string   // the whole message behind "rouse: "
@@ -52,7 +55,19 @@ func refused(t *testing.T, refusals []refusal) {
 
 func (r refusal) check(t *testing.T) {
 	t.Helper()
+	r.checkOnce(t)
+	if r.checked {
+		r.args = append([]string{"check"}, r.args...)
+		r.checkOnce(t)
+	}
+}
+
+func (r refusal) checkOnce(t *testing.T) {
+	t.Helper()
 	home, work := t.TempDir(), t.TempDir()
+	if r.file != "" {
+		write(t, work, "sws.toml", r.file, 0o600)
+	}
 	p := program.Start(t, program.Run{
 		Args: r.args, Env: append([]string{"HOME=" + home}, r.env...), Through: r.through, Dir: work,
 		Files: r.files, Listen: r.listen, Names: r.names, Stdin: r.stdin,
@@ -80,6 +95,7 @@ func (r refusal) check(t *testing.T) {
 	}
 	for _, dir := range []string{home, work} {
 		left, err := os.ReadDir(dir)
+		left = slices.DeleteFunc(left, func(one os.DirEntry) bool { return r.file != "" && one.Name() == "sws.toml" })
 		if err != nil || len(left) > 0 {
 			t.Errorf("left behind in %s: %v, %v", dir, left, err)
 		}

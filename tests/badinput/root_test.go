@@ -19,21 +19,21 @@ func TestRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(dir, "missing")
-	const another = ", or name another with --root or SERVER_ROOT"
+	const another = ", or name another"
 	cannotOpen := func(root, cause string) string {
-		return "root " + root + ": this user cannot open it (" + cause + "): change that" + another
+		return root + ": this user cannot open it (" + cause + "): change that" + another
 	}
 	port := []string{"SERVER_HOST=127.0.0.1", "SERVER_PORT=0"}
 	refused(t, []refusal{
-		{name: "missing", args: []string{"--root", missing}, env: port, code: config, want: "root " + missing + ": there is no such folder: make it" + another},
-		{name: "missing, by variable", env: append(port, "SERVER_ROOT="+missing), code: config, want: "root " + missing + ": there is no such folder: make it" + another},
-		{name: "missing, relative", env: port, code: config, pattern: `root \./public: there is no such folder in /\S+: make it` + another},
-		{name: "missing, as argument", args: []string{"serve", missing}, env: port, code: config, want: "root " + missing + ": there is no such folder: make it" + another},
-		{name: "a file", args: []string{"-d", file}, env: port, code: config, want: "root " + file + ": not a folder, and only folders can be served: name one with --root or SERVER_ROOT"},
-		{name: "below a file", args: []string{"-d", file + "/x"}, env: port, code: config, want: cannotOpen(file+"/x", "not a directory")},
-		{name: "unreadable", args: []string{"-d", closed}, env: port, through: withoutCapabilities(t), code: config, want: cannotOpen(closed, "permission denied")},
-		{name: "below an unreadable one", args: []string{"-d", closed + "/x"}, env: port, through: withoutCapabilities(t), code: config, want: cannotOpen(closed+"/x", "permission denied")},
-		{name: "below an unreadable one, as argument", args: []string{closed + "/x"}, env: port, through: withoutCapabilities(t), code: config, want: cannotOpen(closed+"/x", "permission denied")},
+		{name: "missing", args: []string{"--root", missing}, env: port, code: config, want: "--root " + missing + ": there is no such folder: make it" + another},
+		{name: "missing, by variable", env: append(port, "SERVER_ROOT="+missing), code: config, want: "SERVER_ROOT " + missing + ": there is no such folder: make it" + another},
+		{name: "missing, relative", env: port, code: config, pattern: `root \./public: there is no such folder in /\S+: make it` + another + " with --root or SERVER_ROOT"},
+		{name: "missing, as argument", args: []string{"serve", missing}, env: port, code: config, want: "the folder " + missing + ": there is no such folder: make it" + another},
+		{name: "a file", args: []string{"-d", file}, env: port, code: config, want: "--root " + file + ": not a folder, and only folders can be served: name one"},
+		{name: "below a file", args: []string{"-d", file + "/x"}, env: port, code: config, want: "--root " + cannotOpen(file+"/x", "not a directory")},
+		{name: "unreadable", args: []string{"-d", closed}, env: port, through: withoutCapabilities(t), code: config, want: "--root " + cannotOpen(closed, "permission denied")},
+		{name: "below an unreadable one", args: []string{"-d", closed + "/x"}, env: port, through: withoutCapabilities(t), code: config, want: "--root " + cannotOpen(closed+"/x", "permission denied")},
+		{name: "below an unreadable one, as argument", args: []string{closed + "/x"}, env: port, through: withoutCapabilities(t), code: config, want: "the folder " + cannotOpen(closed+"/x", "permission denied")},
 		{name: "empty", args: []string{"--root", ""}, code: usage, want: "--root needs a value"},
 		{name: "empty argument", args: []string{"serve", ""}, code: usage, want: "the folder to serve has an empty name: name it, or leave it out"},
 		{name: "two folders", args: []string{dir, "/"}, code: usage, want: "one folder can be served, not 2: " + dir + " /"},
@@ -48,7 +48,7 @@ func TestNeitherFolderNorCommand(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const commands = "; commands are serve, sockets, version, help"
+	const commands = "; commands are serve, check, precompress, sockets, version, help"
 	refused(t, []refusal{
 		{name: "nothing like it", args: []string{"publish"}, code: usage, want: `"publish" is neither a folder nor a command` + commands},
 		{name: "nearly serve", args: []string{"srve"}, code: usage, want: `"srve" is neither a folder nor a command (did you mean serve?)` + commands},

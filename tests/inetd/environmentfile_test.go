@@ -12,9 +12,15 @@ import (
 // would not be read, or one that was left blank would be taken for a value.
 func TestEnvironmentFile(t *testing.T) {
 	t.Parallel()
+	shipped, err := os.ReadFile("../../packaging/systemd/rouse.env")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct{ script, more string }{
-		"env":    {`exec env $(cat "$0") "$@"`, ""},
-		"set -a": {`set -a; . "$0"; exec "$@"`, "# a comment\n\nexport SERVER_INDEX_FILES='index.html,index.htm'\n"},
+		"env":             {`exec env $(cat "$0") "$@"`, ""},
+		"set -a":          {`set -a; . "$0"; exec "$@"`, "# a comment\n\nexport SERVER_INDEX_FILES='index.html,index.htm'\n"},
+		"shipped, env":    {`exec env $(grep -v '^#' "$0") "$@"`, string(shipped)},
+		"shipped, set -a": {`set -eua; . "$0"; exec "$@"`, string(shipped)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rouse.env")
@@ -30,7 +36,7 @@ func TestEnvironmentFile(t *testing.T) {
 				Files:   []*os.File{listener},
 			})
 			askAll(t, []service{svc})
-			p.Stderr.WaitFor("request .* status=200", limit) // SERVER_LOG_LEVEL
+			p.Stderr.WaitFor(" GET 200 / ", limit) // SERVER_LOG_LEVEL
 			p.Stop()
 		})
 	}

@@ -24,7 +24,7 @@ func TestListenerOnStandardInput(t *testing.T) {
 			if code := p.Wait(limit).ExitCode(); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
-			has(t, p.Stderr, "from inetd: (descriptor 0)", " status=200 ", "idle for 1s")
+			has(t, p.Stderr, "from inetd: (descriptor 0)", " GET 200 / ", "idle for 1s")
 		})
 	}
 }

@@ -17,7 +17,7 @@ func TestLogGoesToSyslog(t *testing.T) {
 	t.Parallel()
 	through, log := ownSyslog(t)
 	for _, c := range []struct{ root, want string }{ // priorities are facility*8+level; daemon is 3 (RFC 5424 §6.2.1)
-		{site(t), `^<30>.* rouse\[\d+\]: .*request .*uri=/ status=200`},
+		{site(t), `^<30>.* rouse\[\d+\]: GET 200 / `},
 		{filepath.Join(t.TempDir(), "missing"), `^<27>.* rouse\[\d+\]: .*root .*missing: there is no such folder`},
 	} {
 		server, client := program.ConnectionPair(t)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"image/png"
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -50,7 +52,7 @@ func TestAccessible(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, guide())
 	p := newBrowser(t).page()
-	p.open(s.url + "/guide/?search=md")
+	p.open(s.url + "/guide/images/?search=x")
 	p.is(`document.documentElement.lang`, "en")
 	var tree struct {
 		Nodes []struct {
@@ -67,11 +69,34 @@ func TestAccessible(t *testing.T) {
 		}
 	}
 	for what, want := range map[string]int{
-		"heading Index of /guide/": 1, "searchbox Search this folder": 1, "search ": 1, "navigation Folders above": 1, "main ": 1,
-		"table": 1, "columnheader": 3, "rowheader": 3, "rowheader beta.md": 1, "row": 4, "link beta.md": 1, "link show all": 1, "status": 1,
+		"heading Index of /guide/images/": 1, "searchbox Search this folder": 1, "search ": 1, "navigation Folders above": 1, "main ": 1,
+		"table": 1, "columnheader": 3, "rowheader": 2, "rowheader x.png": 1, "row": 3, "link x.png": 1, "link show all": 1, "status": 1,
 	} {
 		if seen[what] != want {
 			t.Errorf("%d of %q, want %d; there are %v", seen[what], what, want, seen)
+		}
+	}
+}
+
+// An error page comes with whatever policy the site has, so it has nothing that one could forbid.
+func TestErrorPageUnderAStrictPolicy(t *testing.T) {
+	t.Parallel()
+	options := t.TempDir() + "/rouse.toml"
+	if err := os.WriteFile(options, []byte("[[advanced.headers]]\nsource = \"**\"\nheaders = { Content-Security-Policy = \"default-src 'self'\" }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, map[string]string{"favicon.ico": ""}, "--config-file", options)
+	if got := fetch(t, s.url+"/nothing").header.Get("Content-Security-Policy"); got != "default-src 'self'" {
+		t.Fatalf("the policy is %q", got)
+	}
+	p := newBrowser(t).page()
+	p.open(s.url + "/nothing")
+	p.is(`document.title + ', ' + document.querySelector('h1').textContent`, "404 Not Found, 404 Not Found")
+	p.console.Lock()
+	defer p.console.Unlock()
+	for _, line := range p.console.lines {
+		if !strings.Contains(line, "404 (Not Found)") { // which the browser says of every such page
+			t.Error(line)
 		}
 	}
 }

@@ -206,7 +206,7 @@ func TestFailureToTheJournal(t *testing.T) {
 	})
 	w.Close()
 	exit(t, p, 78)
-	if text := string(must[[]byte](t)(io.ReadAll(r))); !strings.HasPrefix(text, "<3>rouse: root absent") || strings.Count(text, "\n") != 1 {
+	if text := string(must[[]byte](t)(io.ReadAll(r))); !strings.HasPrefix(text, "<3>rouse: --root absent") || strings.Count(text, "\n") != 1 {
 		t.Errorf("%q", text)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/rouse-server/rouse/tests/program"
 )
 
 // Without this, each change of the options would need a restart.
@@ -143,4 +145,25 @@ func TestAdminSocket(t *testing.T) {
 	} else {
 		c.Close()
 	}
+}
+
+// Without this, another certificate file would need a restart.
+func TestReloadTakesOtherCertificates(t *testing.T) {
+	t.Parallel()
+	cert, key, pool := program.KeyPair(t, t.TempDir(), "first.example")
+	other, otherKey, otherPool := program.KeyPair(t, t.TempDir(), "second.example")
+	own, ownKey, ownPool := program.KeyPair(t, t.TempDir(), "own.example")
+	s := newSite(t, map[string]string{"rouse.toml": "[general]\nroot = \"@/public\"\ntls-cert = \"" + cert + "\"\ntls-key = \"" + key + "\"\n"})
+	s.shows("first.example", pool)
+	s.write("rouse.toml", "[general]\nroot = \"@/public\"\ntls-cert = \""+other+"\"\ntls-key = \""+otherKey+"\"\n"+
+		"[[advanced.virtual-hosts]]\nhost = \"own.example\"\ntls-cert = \""+own+"\"\ntls-key = \""+ownKey+"\"\n")
+	s.Signal(syscall.SIGHUP)
+	s.Stderr.WaitFor("reloaded; serving", limit)
+	s.shows("second.example", otherPool)
+	s.shows("own.example", ownPool)
+
+	s.write("rouse.toml", "[general]\nroot = \"@/public\"\ntls-cert = \"@/missing\"\ntls-key = \""+key+"\"\n")
+	s.Signal(syscall.SIGHUP)
+	s.Stderr.WaitFor("the certificate was not loaded again, the old one is kept.*missing", limit)
+	s.shows("second.example", otherPool)
 }

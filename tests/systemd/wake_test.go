@@ -212,7 +212,7 @@ func TestJournalLinesHavePriorities(t *testing.T) {
 	since := time.Now()
 	shipped(t, "")
 	curl(t, httpsURL)
-	wanted := map[string]string{"serving": "5", "request": "6"}
+	wanted := map[string]string{"serving": "5", "GET": "6"}
 	waitFor(t, "the request in the journal", func() bool {
 		for _, l := range journalLines(t, "rouse.service", since) {
 			word, _, _ := strings.Cut(l.Message, " ")
