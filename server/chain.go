@@ -22,6 +22,7 @@ func (s *Server) chain(site *Site) http.Handler {
 		s.recovered(site.fail),                       // inside both, which tell of the 500
 		s.leaving,                                    // before anything answers
 		s.bounded,                                    // before a body is read or written
+		securityHeaders(site.config, site.untrusted), // on everything
 		s.redirected,
 		s.administered,
 	}

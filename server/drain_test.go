@@ -98,14 +98,15 @@ func TestDrainFresh(t *testing.T) {
 func TestDrainActive(t *testing.T) {
 	t.Parallel()
 	l := listen(t)
-	hold := make(chan bool)
+	begun, hold := make(chan bool), make(chan bool)
 	w := build(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun <- true
 		<-hold
 		io.WriteString(w, "here")
 	}), nil).serve(t, Socket{Listener: l})
 	v := visit(t, l)
 	v.ask(t)
-	w.await(t, 1, active)
+	<-begun
 	cut := w.drain(t, bound, false)
 	close(hold)
 	v.hear(t, false) // the drain began after its request

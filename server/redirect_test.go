@@ -141,3 +141,19 @@ func TestRedirectWithoutConnection(t *testing.T) {
 		t.Errorf("%d, %q", reply.Code, reply.Body)
 	}
 }
+
+// The redirect carries the security headers that were asked for, as every reply does.
+func TestRedirectHasSecurityHeaders(t *testing.T) {
+	t.Parallel()
+	l := listen(t)
+	build(t, saying("here"), func(c *Config) { c.SecurityHeaders = "true" }).serve(t, Socket{Listener: l, Redirect: &Redirect{Port: 443}})
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	reply, err := client.Get("http://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply.Body.Close()
+	if reply.StatusCode != 301 || reply.Header.Get("X-Frame-Options") != "DENY" || reply.Header.Get("Strict-Transport-Security") != "" {
+		t.Errorf("%d %v", reply.StatusCode, reply.Header)
+	}
+}

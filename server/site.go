@@ -14,10 +14,11 @@ import (
 // Site is a configuration made ready to serve: what happens to requests, and the hosts that answer them. It does not
 // change; a reload makes another one.
 type Site struct {
-	config  Config
-	links   []link // outermost first
-	content http.Handler
-	fail    refusal
+	config    Config
+	links     []link // outermost first
+	content   http.Handler
+	untrusted func(*http.Request) bool // as in Material
+	fail      refusal
 }
 
 // refusal answers a request with an error page.
@@ -44,9 +45,8 @@ func (s *Server) NewSite(c Config, m Material) (*Site, error) {
 	if err := errors.Join(failed...); err != nil {
 		return nil, err
 	}
-	p := &Site{config: c, content: hosts, fail: hosts.fail}
+	p := &Site{config: c, untrusted: m.Untrusted, content: hosts, fail: hosts.fail}
 	p.links = []link{
-		securityHeaders(c, m.Untrusted), // first, so that everything has them
 		checkMethod,
 		s.vitals.healthy(c),
 		crossing,
