@@ -32,9 +32,7 @@ func (s *site) reload(manager activation.Manager) {
 
 // reloadOptions serves what the options say now. Those of sockets and time limits hold from the next start on.
 func (s *site) reloadOptions(again *settings, notices []string) error {
-	if s.opened.bare && again.given["log-level"] == "" {
-		again.LogLevel = s.settings.LogLevel
-	}
+	again.suitPeople(s.opened.bare)
 	made, err := again.makeContent(s)
 	if err != nil {
 		return err

@@ -36,9 +36,7 @@ func serve(c console) error {
 		return nil // inetd's client left before we looked; there is nobody to serve or to tell
 	}
 	defer activation.Close(opened.sockets)
-	if opened.bare && s.given["log-level"] == "" {
-		s.LogLevel = "info"
-	}
+	s.suitPeople(opened.bare)
 	logs, unwritable := openLogs(s, c)
 	defer logs.Close()
 	for _, text := range append(notices, opened.notices...) {
@@ -57,6 +55,16 @@ func serve(c console) error {
 	}
 	site.announce()
 	return site.live(signals)
+}
+
+// suitPeople sets what bare mode has otherwise than a service: it serves somebody at a terminal, and nobody else.
+func (s *settings) suitPeople(bare bool) {
+	if bare && s.given["log-level"] == "" {
+		s.LogLevel = "info"
+	}
+	if bare && s.given["directory-listing"] == "" {
+		s.DirectoryListing = true
+	}
 }
 
 // tellOverridden tells which values of the file do not hold, at the level info.

@@ -133,6 +133,11 @@ func TestBareModeServesAFolder(t *testing.T) {
 			t.Errorf("rouse %s: %s %q", c.args, reply.Status, body)
 		}
 		says(t, p.Stderr.String(), "serving "+filepath.Join(d.dir, c.folder)+"\n")
+		if err := os.Mkdir(filepath.Join(d.dir, c.folder, "notes"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		_, body = fetch(t, d.development().HTTP2, "https://localhost:8443/notes/")
+		says(t, body, "Index of /notes/")
 		p.Signal(syscall.SIGINT)
 		exit(t, p, 0)
 	}
