@@ -16,6 +16,16 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// compiledPair compiles source and destination of an entry.
+func compiledPair(list string, index int, source, to string) (*Glob, template, error) {
+	glob, err := compiled(list, index, source, WithinSegment)
+	if err != nil {
+		return nil, template{}, err
+	}
+	t, err := destination(list, index, to, glob.captures)
+	return glob, t, err
+}
+
 // compiled compiles the source of an entry.
 func compiled(list string, index int, source string, stars Stars) (*Glob, error) {
 	glob, err := Compile(source, stars)

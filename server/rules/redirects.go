@@ -26,11 +26,7 @@ func NewRedirects(entries []Redirect) (*Redirects, error) {
 	}
 	r := &Redirects{}
 	for i, entry := range entries {
-		glob, err := compiled("redirects", i, entry.Source, WithinSegment)
-		if err != nil {
-			return nil, err
-		}
-		to, err := destination("redirects", i, entry.Destination, glob.captures)
+		glob, to, err := compiledPair("redirects", i, entry.Source, entry.Destination)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +58,7 @@ func notRedirection(status int) error {
 // destination's, and the status. host is the Host header; path is as it was sent (url.URL.EscapedPath), and so is what its
 // captures took. An entry that would send the client to the very path it asks for does not match.
 func (r *Redirects) Find(host, path, rawQuery string) (location string, status int, ok bool) {
-	if r == nil || len(r.entries) == 0 {
+	if r == nil {
 		return "", 0, false
 	}
 	s, ok := newSubject(path)

@@ -26,11 +26,7 @@ func NewRewrites(entries []Rewrite) (*Rewrites, error) {
 	}
 	r := &Rewrites{}
 	for i, entry := range entries {
-		glob, err := compiled("rewrites", i, entry.Source, WithinSegment)
-		if err != nil {
-			return nil, err
-		}
-		to, err := destination("rewrites", i, entry.Destination, glob.captures)
+		glob, to, err := compiledPair("rewrites", i, entry.Source, entry.Destination)
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +41,7 @@ func NewRewrites(entries []Rewrite) (*Rewrites, error) {
 // Find returns what the first entry that matches makes of a path as it was sent (url.URL.EscapedPath): for Rewritten when
 // redirect is 0, otherwise the Location of a redirect with this status. It is not applied to its own result.
 func (r *Rewrites) Find(path string) (destination string, redirect int, ok bool) {
-	if r == nil || len(r.entries) == 0 {
+	if r == nil {
 		return "", 0, false
 	}
 	s, ok := newSubject(path)
