@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -48,13 +47,7 @@ func (c credential) same(other credential) bool {
 }
 
 // selfMade tells whether no authority signed the certificate: browsers would hold its users to what they cannot keep up.
-func (c credential) selfMade() bool {
-	if c.store == nil {
-		return false
-	}
-	leaf := c.store.Leaf()
-	return c.origin == "development" || bytes.Equal(leaf.RawIssuer, leaf.RawSubject)
-}
+func (c credential) selfMade() bool { return c.store != nil && certificate.SelfMade(c.store.Leaf()) }
 
 func (c credential) describe() string {
 	if c.store == nil {

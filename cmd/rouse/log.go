@@ -85,10 +85,6 @@ func newSink(to io.Writer, format server.LogFormat, level slog.Level) sink {
 	}
 }
 
-func newLog(to io.Writer, format server.LogFormat, level slog.Level) *slog.Logger {
-	return slog.New(newSink(to, format, level).handler())
-}
-
 func (s sink) handler() slog.Handler {
 	if s.prioritized {
 		return newPriorities(s.to, s.lines)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"log/syslog"
 	"net"
@@ -21,6 +22,11 @@ import (
 
 	"github.com/rouse-server/rouse/server"
 )
+
+// newLog writes lines as standard error has them.
+func newLog(to io.Writer, format server.LogFormat, level slog.Level) *slog.Logger {
+	return slog.New(newSink(to, format, level).handler())
+}
 
 // sayAll writes one line of each level, and a notice.
 func sayAll(log *slog.Logger) {
