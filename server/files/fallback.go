@@ -90,15 +90,7 @@ func navigation(r *http.Request) bool {
 	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
 		return mode == "navigate"
 	}
-	for _, field := range r.Header["Accept"] {
-		for element := range strings.SplitSeq(field, ",") {
-			mediaType, _, _ := strings.Cut(element, ";")
-			if strings.EqualFold(strings.TrimSpace(mediaType), "text/html") {
-				return true
-			}
-		}
-	}
-	return false
+	return accept.Media(r.Header["Accept"], "text/html").Named
 }
 
 // readFallback returns the page as it is now, without white space around it, and which state of the file that is.
