@@ -12,16 +12,6 @@ import (
 	"github.com/rouse-server/rouse/server/errorpage"
 )
 
-// OptionError says that an option's value cannot be used. The program knows how the user spelled the option.
-type OptionError struct {
-	Option string // the name of its flag, without --, or a key of the file such as advanced.rewrites[2].source
-	Cause  error
-}
-
-func (e *OptionError) Error() string { return e.Option + ": " + e.Cause.Error() }
-
-func (e *OptionError) Unwrap() error { return e.Cause }
-
 // crossOrigin lets scripts of other origins read answers (CORS, fetch.spec.whatwg.org). Requests from origins that may not
 // get 403, and so do preflights for what is not allowed; all other preflights are answered here. Without origins in the
 // configuration it does nothing. The error is an *OptionError for an origin or a field name that cannot be one.

@@ -14,7 +14,7 @@ import (
 type vitals struct {
 	metrics     *metrics.Metrics
 	draining    func() bool
-	maintenance *Maintenance
+	maintenance *maintenanceMode
 	values      func() []metrics.Value // beside what the metrics count; may be nil
 }
 

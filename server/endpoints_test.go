@@ -19,7 +19,7 @@ func vital(ending, maintenance bool) *vitals {
 	return &vitals{
 		metrics:     metrics.New("1.2.3"),
 		draining:    func() bool { return ending },
-		maintenance: NewMaintenance(c, slog.New(slog.DiscardHandler)),
+		maintenance: newMaintenance(c, slog.New(slog.DiscardHandler)),
 		values:      func() []metrics.Value { return measurements(7, password.NewGuard()) },
 	}
 }

@@ -35,8 +35,8 @@ const maintenancePage = `<!doctype html>
 </html>
 `
 
-// Maintenance says whether the site is in maintenance mode, and what is shown then. It outlives reloads.
-type Maintenance struct {
+// maintenanceMode says whether the site is in maintenance mode, and what is shown then. It outlives reloads.
+type maintenanceMode struct {
 	log  *slog.Logger
 	on   atomic.Bool
 	next atomic.Int64 // when to look for the switch file, in Unix nanoseconds; never without one
@@ -50,15 +50,15 @@ type Maintenance struct {
 	page       watchedFile
 }
 
-// NewMaintenance returns one that is configured as c says. log takes what goes on with its files.
-func NewMaintenance(c Config, log *slog.Logger) *Maintenance {
-	m := &Maintenance{log: log}
+// newMaintenance returns one that is configured as c says. log takes what goes on with its files.
+func newMaintenance(c Config, log *slog.Logger) *maintenanceMode {
+	m := &maintenanceMode{log: log}
 	m.Configure(c)
 	return m
 }
 
 // Configure takes the options over. What Toggle did stays, unless the configured mode is another one than before.
-func (m *Maintenance) Configure(c Config) {
+func (m *maintenanceMode) Configure(c Config) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.configured != c.MaintenanceMode {
@@ -78,7 +78,7 @@ func (m *Maintenance) Configure(c Config) {
 }
 
 // Toggle switches the mode, and returns whether it is on now: the switch file keeps it on.
-func (m *Maintenance) Toggle() (on bool) {
+func (m *maintenanceMode) Toggle() (on bool) {
 	m.mu.Lock()
 	m.toggled = !m.toggled
 	m.decide()
@@ -86,11 +86,11 @@ func (m *Maintenance) Toggle() (on bool) {
 	return m.On()
 }
 
-func (m *Maintenance) decide() { m.on.Store(m.switched || m.configured != m.toggled) }
+func (m *maintenanceMode) decide() { m.on.Store(m.switched || m.configured != m.toggled) }
 
 // On tells whether the site is in maintenance mode: configured and not switched off, or switched on, or the switch file
 // exists. It looks for that no more than once a second.
-func (m *Maintenance) On() bool {
+func (m *maintenanceMode) On() bool {
 	if next := m.next.Load(); next != math.MaxInt64 {
 		if now := time.Now(); now.UnixNano() >= next && m.next.CompareAndSwap(next, now.Add(maintenanceLook).UnixNano()) {
 			m.look()
@@ -99,7 +99,7 @@ func (m *Maintenance) On() bool {
 	return m.on.Load()
 }
 
-func (m *Maintenance) look() {
+func (m *maintenanceMode) look() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.switchFile == "" {
@@ -116,14 +116,14 @@ func (m *Maintenance) look() {
 }
 
 // shown is the page and its status.
-func (m *Maintenance) shown() (page []byte, status int) {
+func (m *maintenanceMode) shown() (page []byte, status int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.page.read(m.log), m.status
 }
 
 // answer is the link: in maintenance mode everything gets the page.
-func (m *Maintenance) answer(next http.Handler) http.Handler {
+func (m *maintenanceMode) answer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !m.On() {
 			next.ServeHTTP(w, r)

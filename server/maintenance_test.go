@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-func maintenanceOf(change func(*Config)) (*Maintenance, *lines) {
+func maintenanceOf(change func(*Config)) (*maintenanceMode, *lines) {
 	log, c := &lines{}, Default()
 	change(&c)
-	return NewMaintenance(c, slog.New(slog.NewJSONHandler(log, nil))), log
+	return newMaintenance(c, slog.New(slog.NewJSONHandler(log, nil))), log
 }
 
 func write(t testing.TB, path, text string) {

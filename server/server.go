@@ -84,7 +84,7 @@ func New(p Parts) *Server {
 		emptied:     make(chan struct{}, 1),
 		ready:       newQueue(),
 	}
-	s.vitals = &vitals{metrics: metrics.New(p.Version), draining: s.draining.Load, maintenance: NewMaintenance(p.Config, p.Log)}
+	s.vitals = &vitals{metrics: metrics.New(p.Version), draining: s.draining.Load, maintenance: newMaintenance(p.Config, p.Log)}
 	s.vitals.values = func() []metrics.Value { return measurements(s.Open(), s.guard) }
 	s.tls = &tls.Config{GetCertificate: p.Certificate, NextProtos: []string{"h2", "http/1.1", "http/1.0"}, MinVersion: tls.VersionTLS12}
 	var protocols http.Protocols

@@ -30,6 +30,16 @@ type Material struct {
 	Untrusted func(*http.Request) bool // tells of a request over TLS that browsers do not know its certificate; nil: they do
 }
 
+// OptionError says that an option's value cannot be used. The program knows how the user spelled the option.
+type OptionError struct {
+	Option string // the name of its flag, without --, or a key of the file such as advanced.rewrites[2].source
+	Cause  error
+}
+
+func (e *OptionError) Error() string { return e.Option + ": " + e.Cause.Error() }
+
+func (e *OptionError) Unwrap() error { return e.Cause }
+
 // NewSite makes a configuration ready: it opens folders, reads pages and passwords, compiles rules. Its error joins one
 // *OptionError for each option that is wrong.
 func (s *Server) NewSite(c Config, m Material) (*Site, error) {
