@@ -22,6 +22,7 @@ func children() map[string]func() {
 		"cover":      cover,
 		"pidfd id":   printPidfdID,
 		"exec":       execOnce,
+		"accept":     acceptAll,
 	}
 }
 

@@ -1,0 +1,195 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var loopback4 = [4]byte{127, 0, 0, 1}
+
+// socket is a listener without a runtime that watches it.
+type socket struct {
+	fd               int
+	network, address string
+}
+
+func listen(t *testing.T, domain int, sa unix.Sockaddr) socket {
+	t.Helper()
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := errors.Join(unix.Bind(fd, sa), unix.Listen(fd, 100)); err != nil {
+		t.Skip(err)
+	}
+	sa, err = unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrUnix:
+		return socket{fd, "unix", sa.Name}
+	case *unix.SockaddrInet4:
+		return socket{fd, "tcp", fmt.Sprint("127.0.0.1:", sa.Port)}
+	case *unix.SockaddrInet6:
+		return socket{fd, "tcp", fmt.Sprint("[::1]:", sa.Port)}
+	}
+	return socket{}
+}
+
+// dial connects, and says what the server is to do.
+func dial(t *testing.T, network, address, say string) net.Conn {
+	t.Helper()
+	client, err := net.DialTimeout(network, address, patience)
+	if err != nil {
+		t.Skip(err) // no IPv6
+	}
+	t.Cleanup(func() { client.Close() })
+	if _, err := client.Write([]byte(say)); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// expect checks what Connections counts, and what the tables alone would tell, with and without a look at the descriptors.
+func expect(t *testing.T, want int, what string, listeners []int, pids ...int) {
+	t.Helper()
+	count := func(by func() (int, error)) (n int) {
+		t.Helper()
+		for limit := time.Now().Add(patience); time.Now().Before(limit); { // the kernel needs a moment for what clients do
+			var err error
+			if n, err = by(); err != nil {
+				t.Fatal(err)
+			}
+			if n == want {
+				break
+			}
+		}
+		return n
+	}
+	if got := count(func() (int, error) { return Connections(pids, listeners) }); got != want {
+		t.Errorf("%s: %d connections, want %d", what, got, want)
+	}
+	byTables := func(descriptors bool) func() (int, error) {
+		return func() (int, error) {
+			c := counter{seen: map[uint64]bool{}}
+			for _, fd := range listeners {
+				if l, ok := listenerOf(fd); ok {
+					c.listeners = append(c.listeners, l)
+				}
+			}
+			for _, pid := range pids {
+				var inodes map[uint64]bool
+				if descriptors {
+					inodes = map[uint64]bool{}
+					for _, fd := range numbers(fmt.Sprintf("/proc/%d/fd", pid)) {
+						if inode, ok := SocketInode(pid, fd); ok {
+							inodes[inode] = true
+						}
+					}
+				}
+				if err := c.countTables(pid, inodes); err != nil {
+					return 0, err
+				}
+			}
+			return c.connections, nil
+		}
+	}
+	if got := count(byTables(true)); got != want {
+		t.Errorf("%s: %d connections by the tables, want %d", what, got, want)
+	}
+	if got := count(byTables(false)); got != want {
+		t.Errorf("%s: %d connections by the tables without descriptors, want %d", what, got, want)
+	}
+}
+
+// The connections of every kind of listener are counted: not those of others, not those that wait, not those that ended.
+func TestConnections(t *testing.T) {
+	abstract := fmt.Sprintf("@rouse-test-%d", os.Getpid())
+	dir, err := os.MkdirTemp("", "rouse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	for _, c := range []struct {
+		name   string
+		domain int
+		sa     unix.Sockaddr
+	}{
+		{"IPv4", unix.AF_INET, &unix.SockaddrInet4{Addr: loopback4}},
+		{"IPv4 on every address", unix.AF_INET, &unix.SockaddrInet4{}},
+		{"IPv6", unix.AF_INET6, &unix.SockaddrInet6{Addr: [16]byte{15: 1}}},
+		{"both", unix.AF_INET6, &unix.SockaddrInet6{}},
+		{"unix", unix.AF_UNIX, &unix.SockaddrUnix{Name: filepath.Join(dir, "a name")}},
+		{"abstract", unix.AF_UNIX, &unix.SockaddrUnix{Name: abstract}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := listen(t, c.domain, c.sa)
+			other := listen(t, unix.AF_INET, &unix.SockaddrInet4{Addr: loopback4})
+			p := start(t, "accept", plainly, uintptr(l.fd))
+			listeners := []int{l.fd, other.fd}
+			expect(t, 0, "none", listeners, p.pid)
+			first := dial(t, l.network, l.address, "k")
+			p.line(t)
+			expect(t, 1, "one", listeners, p.pid)
+			dial(t, l.network, l.address, "q")
+			p.line(t)
+			expect(t, 1, "one that the server closed", listeners, p.pid)
+			dial(t, other.network, other.address, "") // nobody accepts it
+			expect(t, 1, "one that waits", listeners, p.pid)
+			expect(t, 0, "another listener", []int{other.fd}, p.pid)
+			want := 1
+			if c.name == "both" {
+				_, port, _ := net.SplitHostPort(l.address)
+				dial(t, "tcp", "127.0.0.1:"+port, "k")
+				p.line(t)
+				want = 2
+				expect(t, want, "one of IPv4", listeners, p.pid)
+			}
+			first.(interface{ CloseWrite() error }).CloseWrite()
+			expect(t, want, "half closed", listeners, p.pid)
+		})
+	}
+}
+
+// A connection that was reset is none, even where the program did not look yet.
+func TestConnectionReset(t *testing.T) {
+	l := listen(t, unix.AF_INET, &unix.SockaddrInet4{Addr: loopback4})
+	p := start(t, "accept", plainly, uintptr(l.fd))
+	client := dial(t, l.network, l.address, "k").(*net.TCPConn)
+	p.line(t)
+	expect(t, 1, "before", []int{l.fd}, p.pid)
+	client.SetLinger(0)
+	client.Close()
+	expect(t, 0, "reset", []int{l.fd}, p.pid)
+}
+
+// A connection that several processes share is one.
+func TestConnectionsShared(t *testing.T) {
+	l := listen(t, unix.AF_INET, &unix.SockaddrInet4{Addr: loopback4})
+	p := start(t, "accept", plainly, uintptr(l.fd))
+	dial(t, l.network, l.address, "k")
+	p.line(t)
+	dial(t, l.network, l.address, "s")
+	worker := p.number(t, "done %d")
+	defer syscall.Kill(worker, syscall.SIGKILL)
+	expect(t, 2, "both", []int{l.fd}, p.pid, worker)
+	if n, err := Connections([]int{worker}, []int{l.fd, l.fd}); n != 1 || err != nil {
+		t.Errorf("the worker alone, and one listener twice: %d, %v", n, err)
+	}
+	if n, err := Connections([]int{1 << 30, p.pid}, []int{l.fd}); n != 2 || err != nil {
+		t.Errorf("with a process that is gone: %d, %v", n, err)
+	}
+	if n, err := Connections([]int{p.pid}, nil); n != 0 || err != nil {
+		t.Errorf("no listeners: %d, %v", n, err)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package seccomp
+
+func probe(Privileges) (bool, error) { return false, ErrUnsupported }
