@@ -35,6 +35,8 @@ type Socket struct {
 
 	// Listener accepts connections; for a Connection it yields that one, and ends when it was closed. Nil for a Packet.
 	Listener net.Listener
+
+	packets net.PacketConn // of a Packet that was bound here
 }
 
 // Bound tells whether Rouse bound the socket itself, so that nobody holds it while Rouse is away.
@@ -99,6 +101,8 @@ func (o *Opener) open(a Address) ([]Socket, error) {
 	switch a.Source {
 	case "tcp":
 		return bindTCP(a)
+	case "udp":
+		return bindUDP(a)
 	case "unix":
 		return bindUnix(a)
 	}
@@ -125,7 +129,7 @@ func (o *Opener) inherited(a Address) ([]Descriptor, error) {
 
 // Named returns the inherited descriptors that an address names, without touching them; none for one that is bound.
 func (o *Opener) Named(a Address) ([]Descriptor, error) {
-	if a.Source == "tcp" || a.Source == "unix" {
+	if a.binds() {
 		return nil, nil
 	}
 	return o.inherited(a)
@@ -192,6 +196,9 @@ func Close(sockets []Socket) {
 	for _, s := range sockets {
 		if s.Listener != nil {
 			s.Listener.Close()
+		}
+		if s.packets != nil {
+			s.packets.Close()
 		}
 	}
 }

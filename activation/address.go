@@ -15,9 +15,10 @@ import (
 //	fd:3                descriptor 3
 //	inetd:              descriptor 0, as inetd and its family pass it
 //	tcp:[::1]:8443      bound by Rouse; also tcp::8443 and tcp:8443 (all addresses)
+//	udp:[::1]:53        bound by Rouse for a program that it starts; also udp::53 and udp:53
 //	unix:/run/x.sock    bound by Rouse; options mode (octal), owner, group; unix:@name is abstract (Linux)
 //
-// The option proxy (v1, v2 or any) is for all of them: each connection begins with a PROXY header of this version.
+// The option proxy (v1, v2 or any) is for all but udp: each connection begins with a PROXY header of this version.
 type Address struct {
 	Role    string // what the socket is for, or empty
 	Source  string // one of Sources
@@ -26,7 +27,7 @@ type Address struct {
 }
 
 // Sources lists the words that may stand in front of the colon.
-func Sources() []string { return []string{"systemd", "launchd", "fd", "inetd", "tcp", "unix"} }
+func Sources() []string { return []string{"systemd", "launchd", "fd", "inetd", "tcp", "udp", "unix"} }
 
 // ParseAddress reads one address. Percent escapes (RFC 3986 §2.1) are undone in a unix path, so that it may hold
 // a comma (%2C), a space (%20) or a question mark (%3F).
@@ -83,8 +84,11 @@ func (a Address) subject() string { return strings.TrimSuffix(a.String(), ":") }
 // check refuses what no environment could make right: options that the source does not have, details of the wrong form.
 func (a Address) check(text string) error {
 	known := []string{"proxy"}
-	if a.Source == "unix" {
+	switch a.Source {
+	case "unix":
 		known = []string{"mode", "owner", "group", "proxy"}
+	case "udp":
+		known = nil
 	}
 	for option := range a.Options {
 		if !slices.Contains(known, option) {
@@ -105,7 +109,7 @@ func (a Address) check(text string) error {
 	case "systemd":
 		_, _, err := a.named()
 		return err
-	case "tcp":
+	case "tcp", "udp":
 		_, err := a.hostPort()
 		return err
 	case "unix":
@@ -120,9 +124,15 @@ func (a Address) check(text string) error {
 	return nil
 }
 
+// binds tells whether the address is bound here, and not inherited.
+func (a Address) binds() bool { return a.Source == "tcp" || a.Source == "udp" || a.Source == "unix" }
+
 // its lists the options that an address may have.
 func its(known []string) string {
-	if len(known) == 1 {
+	switch len(known) {
+	case 0:
+		return "it has none"
+	case 1:
 		return "its only option is " + known[0]
 	}
 	return "its options are " + strings.Join(known, ", ")

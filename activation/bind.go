@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -20,7 +21,7 @@ import (
 	"github.com/rouse-server/rouse/platform"
 )
 
-// hostPort returns what net.Listen takes: tcp:8080 is tcp::8080, which is all addresses of the machine.
+// hostPort returns what net.Listen takes of a tcp or udp address: tcp:8080 is tcp::8080, which is all addresses of the machine.
 func (a Address) hostPort() (string, error) {
 	text := a.Detail
 	if !strings.Contains(text, ":") {
@@ -31,7 +32,7 @@ func (a Address) hostPort() (string, error) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return "", fmt.Errorf("address %q: write tcp:HOST:PORT, tcp:[IPV6]:PORT or tcp:PORT, with a port from 0 to 65535", a)
+		return "", fmt.Errorf("address %q: write %[2]s:HOST:PORT, %[2]s:[IPV6]:PORT or %[2]s:PORT, with a port from 0 to 65535", a, a.Source)
 	}
 	return text, nil
 }
@@ -48,11 +49,26 @@ func bindTCP(a Address) ([]Socket, error) {
 	if err != nil {
 		return nil, bindError(a, hostPort, err)
 	}
-	return []Socket{bound(a, l, platform.Socket{Family: familyOf(l), Type: platform.Stream, Protocol: "tcp", State: platform.Listening, Local: l.Addr().String()})}, nil
+	return []Socket{bound(a, l, platform.Socket{Family: familyOf(l.Addr()), Type: platform.Stream, Protocol: "tcp", State: platform.Listening, Local: l.Addr().String()})}, nil
 }
 
-func familyOf(l net.Listener) platform.Family {
-	if tcp, ok := l.Addr().(*net.TCPAddr); ok && tcp.IP.To4() != nil {
+// bindUDP binds a socket that is only held for a program: nothing here reads from it.
+func bindUDP(a Address) ([]Socket, error) {
+	hostPort, err := a.hostPort()
+	if err != nil {
+		return nil, err
+	}
+	var config net.ListenConfig
+	c, err := config.ListenPacket(context.Background(), "udp", hostPort)
+	if err != nil {
+		return nil, bindError(a, hostPort, err)
+	}
+	info := platform.Socket{Family: familyOf(c.LocalAddr()), Type: platform.Datagram, Protocol: "udp", State: platform.Bound, Local: c.LocalAddr().String()}
+	return []Socket{{Source: a.String(), Number: -1, Kind: Packet, Info: info, packets: c}}, nil
+}
+
+func familyOf(a net.Addr) platform.Family {
+	if a, err := netip.ParseAddrPort(a.String()); err == nil && a.Addr().Unmap().Is4() {
 		return platform.IPv4
 	}
 	return platform.IPv6
@@ -71,7 +87,7 @@ func bindError(a Address, hostPort string, err error) error {
 	switch cause {
 	case syscall.EADDRINUSE:
 		by := "another program"
-		if holder := platform.PortHolder(port); holder != "" {
+		if holder := platform.PortHolder(port); holder != "" && a.Source == "tcp" {
 			by = holder
 		}
 		return fmt.Errorf("%s: port %d is taken by %s: stop that, or choose another port: %w", a, port, by, cause)

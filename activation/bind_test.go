@@ -92,3 +92,19 @@ func TestBindTCPErrors(t *testing.T) {
 		}
 	}
 }
+
+// A UDP address is bound for a program: it yields a packet socket that nothing here listens on, and that Close closes.
+func TestBindUDP(t *testing.T) {
+	before := openSockets(t)
+	sockets, err := opener().Open([]Address{address(t, "udp:127.0.0.1:0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := sockets[0]; s.Kind != Packet || !s.Bound() || s.Listener != nil || s.Info.Protocol != "udp" || s.Info.Family != platform.IPv4 {
+		t.Errorf("%+v", s)
+	}
+	Close(sockets)
+	if n := openSockets(t); n != before {
+		t.Errorf("%d sockets are left open", n-before)
+	}
+}

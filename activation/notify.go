@@ -31,6 +31,9 @@ func (Manager) Stopping(status string) { notify(daemon.SdNotifyStopping, "STATUS
 // Failed gives the reason of a failing start or stop.
 func (Manager) Failed(reason string) { notify("STATUS=" + oneLine(reason)) }
 
+// Status tells what goes on, in one line, and nothing else.
+func (Manager) Status(text string) { notify("STATUS=" + oneLine(text)) }
+
 // Alive is the watchdog's beat.
 func (Manager) Alive() { notify(daemon.SdNotifyWatchdog) }
 

@@ -1,0 +1,172 @@
+package activation
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/platform"
+)
+
+// Held is a socket that is kept for another program. Nothing is done to it but that it is closed on exec.
+type Held struct {
+	Name   string // as the activator named it, or the role in front of its address, or empty
+	Source string // the address that names it best, such as systemd:web
+	Number int    // the descriptor
+	Kind   Kind
+	Info   platform.Socket // what the kernel told about it
+	Bound  bool            // Rouse bound it itself, so that nobody holds it while Rouse is away
+	Passed bool            // a manager that starts programs on demand passed it (systemd, launchd, inetd)
+
+	remove func() // the file of a unix socket that was bound here
+}
+
+// String names the socket in messages.
+func (h Held) String() string {
+	if h.Bound {
+		return h.Source
+	}
+	return fmt.Sprintf("%s (descriptor %d)", h.Source, h.Number)
+}
+
+// Close closes the descriptor. The activator's own copy stays open.
+func (h Held) Close() {
+	if h.remove != nil {
+		h.remove()
+	}
+	unix.Close(h.Number)
+}
+
+// Hold returns the sockets of the addresses, or, without any, those that this process was given, as Find finds them; none
+// found is no error. They are listeners and packet sockets: what else is named is refused. On error nothing stays open
+// that it opened.
+func (o *Opener) Hold(addresses []Address, fd *uint) (held []Held, notices []string, err error) {
+	if len(addresses) == 0 {
+		found, err := o.Find(fd)
+		if err != nil {
+			return nil, found.Notices, err
+		}
+		held, err = o.holdAll(found.Descriptors, "")
+		return held, found.Notices, err
+	}
+	for _, a := range addresses {
+		more, err := o.holdAddress(a)
+		if err != nil {
+			closeHeld(held)
+			return nil, nil, err
+		}
+		held = append(held, more...)
+	}
+	for _, d := range o.Left() {
+		unix.CloseOnExec(d.Number)
+		notices = append(notices, fmt.Sprintf("%s (descriptor %d) was passed, but no address takes it: its clients wait for nobody", d.Source, d.Number))
+	}
+	return held, notices, nil
+}
+
+func closeHeld(held []Held) {
+	for _, h := range held {
+		h.Close()
+	}
+}
+
+func (o *Opener) holdAddress(a Address) ([]Held, error) {
+	if a.proxy() != "" {
+		return nil, fmt.Errorf("%s: ?proxy= is for sockets that Rouse serves itself: the program has to read the PROXY header here", a)
+	}
+	if !a.binds() {
+		descriptors, err := o.inherited(a)
+		if err != nil {
+			return nil, err
+		}
+		return o.holdAll(descriptors, a.Role)
+	}
+	bound, err := o.open(a)
+	if err != nil {
+		return nil, err
+	}
+	h, err := holdBound(bound[0])
+	if err != nil {
+		Close(bound)
+		return nil, err
+	}
+	h.Name = a.Role
+	return []Held{h}, nil
+}
+
+func (o *Opener) holdAll(descriptors []Descriptor, role string) ([]Held, error) {
+	var held []Held
+	for _, d := range descriptors {
+		h, err := o.holdOne(d)
+		if err != nil {
+			closeHeld(held)
+			return nil, err
+		}
+		if role != "" {
+			h.Name = role
+		}
+		held = append(held, h)
+	}
+	return held, nil
+}
+
+func (o *Opener) holdOne(d Descriptor) (Held, error) {
+	if o.taken[d.Number] {
+		return Held{}, fmt.Errorf("%s: descriptor %d is named by two addresses: leave one out", d.Source, d.Number)
+	}
+	s, err := Inspect(d)
+	switch {
+	case err != nil:
+		return Held{}, err
+	case s.Kind == Connection:
+		return Held{}, fmt.Errorf("%s is one connection: a program is started on listening sockets (Accept=no in systemd, wait in inetd)", s)
+	}
+	o.taken[d.Number] = true
+	source, _, _ := strings.Cut(d.Source, ":")
+	h := Held{Name: d.Name, Source: d.Source, Number: d.Number, Kind: s.Kind, Info: s.Info, Passed: source != "fd"}
+	if d.Number <= 2 {
+		if h.Number, err = o.moveStandard(d.Number); err != nil {
+			return Held{}, err
+		}
+	}
+	unix.CloseOnExec(h.Number)
+	return h, nil
+}
+
+// holdBound takes the descriptor out of what was bound here, and makes it block, as programs expect of what they inherit. The
+// original is closed: the runtime watches it, and would wake for every client of the program.
+func holdBound(s Socket) (Held, error) {
+	h := Held{Source: s.Source, Kind: s.Kind, Info: s.Info, Bound: true}
+	var conn syscall.Conn
+	switch l := s.Listener.(type) {
+	case ownFile:
+		conn, h.remove = l.UnixListener, l.remove
+		defer l.UnixListener.Close()
+	case *net.UnixListener:
+		conn = l
+		defer l.Close()
+	case *net.TCPListener:
+		conn = l
+		defer l.Close()
+	default:
+		conn = s.packets.(*net.UDPConn)
+		defer s.packets.Close()
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return h, err
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) {
+		h.Number, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
+	}); err != nil {
+		return h, err
+	}
+	if failed != nil {
+		return h, failed
+	}
+	return h, unix.SetNonblock(h.Number, false)
+}
