@@ -1,0 +1,63 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// To returns a Dial that tries the addresses in turn, each as net.Dial takes it, and gives the first connection that it gets.
+func To(network string, addresses ...string) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		var first error
+		for _, address := range addresses {
+			var dialer net.Dialer
+			c, err := dialer.DialContext(ctx, network, address)
+			if err == nil {
+				return c, nil
+			}
+			if first == nil {
+				first = err
+			}
+		}
+		return nil, first
+	}
+}
+
+// The pauses between attempts to reach a server.
+const (
+	shortestPause = time.Millisecond
+	longestPause  = 100 * time.Millisecond
+)
+
+// reach dials until the server answers. All errors are waited out alike: a server that starts may refuse, have no socket
+// file yet, or one with modes that are not right yet; a full queue and a want of descriptors or ports pass too.
+func (s Server) reach(ctx context.Context) (net.Conn, error) {
+	if s.Patience <= 0 {
+		c, err := s.Dial(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNoServer, err)
+		}
+		return c, nil
+	}
+	started := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	var last error
+	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+		c, err := s.Dial(ctx)
+		if err == nil {
+			return c, nil
+		}
+		if timeout, ok := errors.AsType[net.Error](err); last == nil || !ok || !timeout.Timeout() { // else it is only our own limit
+			last = err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w within %s: %w", ErrNoServer, time.Since(started).Round(time.Millisecond), last)
+		}
+	}
+}
