@@ -1,0 +1,51 @@
+package wake
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/platform"
+	"github.com/rouse-server/rouse/platform/process"
+)
+
+// readAddress reads a struct sockaddr (ip(7), ipv6(7), unix(7)). ok is false for families that are never mapped, and for
+// addresses that the kernel refuses.
+func readAddress(b []byte) (a asked, ok bool) {
+	if len(b) < 2 {
+		return a, false
+	}
+	switch family := binary.NativeEndian.Uint16(b); {
+	case family == unix.AF_INET && len(b) >= unix.SizeofSockaddrInet4,
+		family == unix.AF_UNSPEC && len(b) >= unix.SizeofSockaddrInet4 && [4]byte(b[4:8]) == [4]byte{}: // taken for 0.0.0.0 by IPv4 sockets
+		return asked{family: platform.IPv4, host: netip.AddrFrom4([4]byte(b[4:8])), port: binary.BigEndian.Uint16(b[2:])}, true
+	case family == unix.AF_INET6 && len(b) >= 24: // SIN6_LEN_RFC2133: the scope may be missing
+		return asked{family: platform.IPv6, host: netip.AddrFrom16([16]byte(b[8:24])), port: binary.BigEndian.Uint16(b[2:])}, true
+	case family == unix.AF_UNIX && len(b) > 2:
+		path, _, _ := strings.Cut(string(b[2:]), "\x00")
+		if b[2] == 0 {
+			return asked{family: platform.Unix, path: "@" + strings.TrimRight(string(b[3:]), "\x00")}, true
+		}
+		return asked{family: platform.Unix, path: cleanPath(path)}, true
+	}
+	return a, false
+}
+
+// writeAddress stores an address as getsockname(2) does: as much as there is room for, and its full length.
+func writeAddress(tid int, at, lengthAt uint64, raw []byte) error {
+	var length [4]byte
+	if err := process.ReadMemory(tid, lengthAt, length[:]); err != nil {
+		return err
+	}
+	room := int32(binary.NativeEndian.Uint32(length[:]))
+	if room < 0 {
+		return unix.EINVAL
+	}
+	if err := process.WriteMemory(tid, at, raw[:min(int(room), len(raw))]); err != nil {
+		return err
+	}
+	binary.NativeEndian.PutUint32(length[:], uint32(len(raw)))
+	return process.WriteMemory(tid, lengthAt, length[:])
+}

@@ -1,0 +1,267 @@
+package wake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/platform"
+	"github.com/rouse-server/rouse/platform/process"
+	"github.com/rouse-server/rouse/platform/seccomp"
+	"github.com/rouse-server/rouse/platform/socketoptions"
+)
+
+// swapper answers the calls of one instance. Its goroutine waits for nothing but the next call: the program's thread stands
+// still meanwhile.
+type swapper struct {
+	*listenerEngine
+	one      *instance
+	notifier *seccomp.Notifier
+	names    map[*socket]name // what the program calls the sockets that it got
+	said     map[string]bool  // each complaint is made once
+
+	mu       sync.Mutex // the timers look at what follows
+	matcher  *matcher
+	progress *progress
+	ended    bool
+	quiet    *time.Timer // runs since the program took a socket
+}
+
+// name is an address that a program bound.
+type name struct {
+	asked
+	raw []byte // struct sockaddr
+}
+
+func newSwapper(e *listenerEngine, one *instance, n *seccomp.Notifier) *swapper {
+	s := &swapper{
+		listenerEngine: e, one: one, notifier: n, names: map[*socket]name{}, said: map[string]bool{},
+		matcher: newMatcher(e.sockets, e.rules, e.c.AnyFamily), progress: newProgress(e.sockets, e.rules),
+	}
+	s.quiet = time.AfterFunc(time.Hour, s.settled)
+	s.quiet.Stop()
+	return s
+}
+
+// run answers until no process of the instance is left.
+func (s *swapper) run() {
+	unused := time.AfterFunc(s.patience, s.warnOfUnused)
+	var err error
+	for err == nil {
+		var call seccomp.Call
+		if call, err = s.notifier.Receive(); err == nil {
+			err = s.answer(call)
+		}
+	}
+	s.notifier.Close() // nobody waits for an answer, or else for ever
+	if !errors.Is(err, io.EOF) {
+		s.c.Log.Error("the system calls of the program cannot be answered any more: its next bind will fail", "pid", s.one.main.pid, "err", err)
+	}
+	<-s.one.main.ended
+	unused.Stop()
+	s.mu.Lock()
+	s.ended = true
+	s.quiet.Stop()
+	s.mu.Unlock()
+	s.learn()
+	close(s.one.gone)
+}
+
+// answer answers one call. That the caller went away is no error.
+func (s *swapper) answer(c seccomp.Call) error {
+	switch c.Number {
+	case unix.SYS_BIND:
+		return s.bind(c)
+	case unix.SYS_GETSOCKNAME:
+		return s.getsockname(c)
+	}
+	listening := s.whose(c) // listen(2) on a listening socket sets the length of its queue
+	if err := s.notifier.Continue(c); err != nil {
+		return err
+	}
+	if listening != nil && listening.Kind == activation.Listener {
+		s.take(listening)
+	}
+	return nil
+}
+
+// whose returns the held socket that the first argument of a call is, or nil.
+func (s *swapper) whose(c seccomp.Call) *socket {
+	inode, ok := process.SocketInode(c.TID, descriptorOf(c))
+	if !ok {
+		return nil
+	}
+	return s.inodes[inode]
+}
+
+func descriptorOf(c seccomp.Call) int { return int(int32(c.Args[0])) }
+
+// bind answers bind(2). The address is read once: what was judged is what counts.
+func (s *swapper) bind(c seccomp.Call) error {
+	const most = 128 // sizeof(struct sockaddr_storage), socket(7)
+	length := int32(c.Args[2])
+	if length < 2 || length > most {
+		return s.notifier.Continue(c) // the kernel refuses it
+	}
+	raw := make([]byte, length)
+	err := process.ReadMemory(c.TID, c.Args[1], raw)
+	switch {
+	case !s.notifier.Valid(c): // only now it is certain that it was the caller's memory
+		return nil
+	case errors.Is(err, unix.EFAULT):
+		return s.notifier.Continue(c) // the kernel says so itself
+	case err != nil:
+		s.say(c, complaint{true, fmt.Sprintf("the address of a bind cannot be read (%v), so it is refused (EPERM): the program changed its user before it bound, or Yama forbids it (kernel.yama.ptrace_scope); let the unit set the user (User=), or give Rouse CAP_SYS_PTRACE", err)})
+		return s.notifier.Fail(c, unix.EPERM)
+	}
+	asked, ok := readAddress(raw)
+	if !ok {
+		return s.notifier.Continue(c)
+	}
+	return s.choose(c, name{asked, raw})
+}
+
+// choose finds out what the program's socket is, and answers its bind. Once a socket was meant, the bind is never let through
+// to the kernel.
+func (s *swapper) choose(c seccomp.Call, n name) error {
+	meant := s.matcher.concerns(n.asked)
+	if !meant && (n.family != platform.Unix && n.port == 0 || len(s.said) >= mostSaid) {
+		return s.notifier.Continue(c) // what is passing often is not looked at: DNS servers bind a port for every question
+	}
+	theirs, err := s.look(c)
+	switch {
+	case errors.Is(err, unix.EBADF), errors.Is(err, unix.ENOTSOCK):
+		return s.notifier.Continue(c) // the kernel says so itself
+	case err != nil && !s.notifier.Valid(c):
+		return nil
+	case err != nil && !meant:
+		s.c.Log.Debug("a bind passed unseen", "address", n.String(), "err", err)
+		return s.notifier.Continue(c)
+	case err != nil:
+		s.say(c, complaint{true, fmt.Sprintf("the program binds %s, but its socket cannot be looked at (%v): refused (EPERM); let the unit set the user (User=), or give Rouse CAP_SYS_PTRACE", n, err)})
+		return s.notifier.Fail(c, unix.EPERM)
+	}
+	defer theirs.close()
+	if meant && s.inodes[theirs.inode] != nil { // a call that a signal interrupted is made again
+		return s.notifier.Return(c, 0)
+	}
+	s.mu.Lock()
+	answer := s.matcher.choose(n.asked, theirs.own)
+	s.mu.Unlock()
+	s.say(c, answer.complaint)
+	switch answer.verdict {
+	case swapped:
+		return s.swap(c, n, theirs, answer.socket)
+	case unavailable:
+		return s.notifier.Fail(c, unix.EADDRNOTAVAIL)
+	case denied:
+		return s.notifier.Fail(c, unix.EPERM)
+	}
+	s.c.Log.Debug("the program binds by itself", "address", n.String(), "pid", theirs.tid)
+	return s.notifier.Continue(c)
+}
+
+// swap puts the held socket in the place of the program's own, under every number that it has there.
+func (s *swapper) swap(c seccomp.Call, n name, theirs *theirs, held *socket) error {
+	if err := setNonblock(held.Number, theirs.nonblock); err != nil { // it belongs to the open file, which is shared
+		s.c.Log.Warn("the program's O_NONBLOCK does not follow", "socket", held.String(), "err", err)
+	}
+	var set []string
+	if theirs.copy >= 0 {
+		var err error
+		if set, err = socketoptions.Copy(theirs.copy, held.Number); err != nil {
+			s.c.Log.Warn("an option that the program set before it bound does not follow", "socket", held.String(), "err", err)
+		}
+	}
+	targets := theirs.targets(descriptorOf(c))
+	theirs.closeCopy() // with the program's last descriptor the old socket has to go, and what epoll knows of it
+	for _, p := range targets {
+		err := s.notifier.Put(c, held.Number, p.fd, p.closeOnExec)
+		if errors.Is(err, unix.ENOENT) {
+			return nil // the caller is gone
+		}
+		if err != nil {
+			s.say(c, complaint{true, fmt.Sprintf("the program binds %s, but cannot be given %s: refused (EPERM): %v", n, held, err)})
+			return s.notifier.Fail(c, unix.EPERM)
+		}
+		if err := theirs.process.Register(held.Number, p.fd, p.registrations); err != nil {
+			s.c.Log.Warn("what the program waits for on the socket (epoll) could not be put back: it may not see its clients", "socket", held.String(), "err", err)
+		}
+	}
+	s.names[held] = n
+	s.warnOfRemoved(c, held, n)
+	s.c.Log.Debug("the program got the socket", "socket", held.String(), "for", n.String(), "pid", theirs.tid, "options", strings.Join(set, " "))
+	if held.Kind == activation.Packet {
+		s.take(held)
+	}
+	return s.notifier.Return(c, 0)
+}
+
+// setNonblock sets or clears O_NONBLOCK alone. F_SETFL would undo what others that share the open file set meanwhile.
+func setNonblock(fd int, on bool) error {
+	const fionbio = 0x5421 // FIONBIO of asm-generic/ioctls.h
+	value := 0
+	if on {
+		value = 1
+	}
+	return unix.IoctlSetPointerInt(fd, fionbio, value)
+}
+
+// warnOfRemoved complains when the program removed the file of the unix socket before it bound it: no client finds it then.
+func (s *swapper) warnOfRemoved(c seccomp.Call, held *socket, n name) {
+	if held.transport != local || strings.HasPrefix(held.Info.Local, "@") || n.path != cleanPath(held.Info.Local) {
+		return
+	}
+	if _, err := os.Lstat(held.Info.Local); errors.Is(err, os.ErrNotExist) {
+		s.say(c, complaint{true, fmt.Sprintf("the program removed %s before it bound it, and no client finds it any more: let it bind another path, and write --map PATH=%s", held.Info.Local, held.Source)})
+	}
+}
+
+// getsockname answers getsockname(2) with the address that the program bound, where the socket has another one.
+func (s *swapper) getsockname(c seccomp.Call) error {
+	held := s.whose(c)
+	n, ok := s.names[held]
+	if held == nil || !ok || s.c.Faking != FakeYes && !n.differs(held) {
+		return s.notifier.Continue(c)
+	}
+	if !s.notifier.Valid(c) {
+		return nil
+	}
+	switch err := writeAddress(c.TID, c.Args[1], c.Args[2], n.raw); {
+	case errors.Is(err, unix.EFAULT), errors.Is(err, unix.EINVAL):
+		return s.notifier.Fail(c, err.(unix.Errno))
+	case err != nil:
+		return s.notifier.Continue(c)
+	}
+	return s.notifier.Return(c, 0)
+}
+
+// differs tells whether a program that compares finds another port than it bound.
+func (n name) differs(held *socket) bool {
+	return n.port != held.address.Port() || n.path != cleanPath(held.Info.Local) && held.transport == local
+}
+
+// mostSaid is how many complaints are made about one instance, errors aside.
+const mostSaid = 20
+
+// say logs a complaint, once for each instance.
+func (s *swapper) say(c seccomp.Call, what complaint) {
+	if what.text == "" || s.said[what.text] || !what.serious && len(s.said) >= mostSaid {
+		return
+	}
+	s.said[what.text] = true
+	level := slog.LevelWarn
+	if what.serious {
+		level = slog.LevelError
+	}
+	s.c.Log.Log(context.Background(), level, what.text, "pid", c.TID)
+}
