@@ -3,10 +3,12 @@ package packaging
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,11 +18,13 @@ const (
 	socketUnit     = "systemd/rouse.socket"
 	httpSocketUnit = "systemd/rouse-http.socket"
 	serviceUnit    = "systemd/rouse.service"
+	runSocketUnit  = "systemd/rouse-run@.socket"
+	runServiceUnit = "systemd/rouse-run@.service"
 )
 
 // An unknown option is only a warning to systemd, with exit status 0: nothing at all may be said.
 func TestUnitsVerify(t *testing.T) {
-	paths := writeUnits(t)
+	paths := slices.Collect(maps.Values(writeUnits(t)))
 	if output, err := analyze(t, append([]string{"verify"}, paths...)...); err != nil || output != "" {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, output)
 	}
@@ -29,22 +33,44 @@ func TestUnitsVerify(t *testing.T) {
 // The threshold is the exposure times ten.
 func TestServiceExposure(t *testing.T) {
 	paths := writeUnits(t)
-	output, err := analyze(t, "security", "--no-pager", "--offline=yes", "--threshold=2", paths[0])
-	if err != nil {
-		t.Errorf("systemd-analyze security: above 0.2: %v\n%s", err, output)
+	for unit, threshold := range map[string]string{serviceUnit: "2", runServiceUnit: "6"} {
+		output, err := analyze(t, "security", "--no-pager", "--offline=yes", "--threshold="+threshold, paths[unit])
+		if err != nil {
+			t.Errorf("systemd-analyze security: above %s tenths: %v\n%s", threshold, err, output)
+		}
 	}
 }
 
 func TestSockets(t *testing.T) {
-	for unit, role := range map[string]string{socketUnit: "https", httpSocketUnit: "http"} {
-		t.Run(role, func(t *testing.T) {
+	type wanted struct {
+		ipv6    int
+		options map[string]string
+	}
+	for unit, want := range map[string]wanted{
+		socketUnit:     {1, map[string]string{"FileDescriptorName": "https", "Service": "rouse.service", "WantedBy": "sockets.target"}},
+		httpSocketUnit: {1, map[string]string{"FileDescriptorName": "http", "Service": "rouse.service", "WantedBy": "sockets.target"}},
+		// Clients of a socket that the program does not bind wait for nobody. This one every program can take: a bind of both
+		// families at once gets it, while one of IPv4 would not get a socket of both.
+		runSocketUnit: {0, map[string]string{"FileDescriptorName": "%i", "BindIPv6Only": "ipv6-only", "WantedBy": "sockets.target"}},
+	} {
+		t.Run(filepath.Base(unit), func(t *testing.T) {
 			options := settings(t, unit)
+			ipv4, ipv6 := 0, 0
 			for _, address := range options["ListenStream"] {
-				if a, err := netip.ParseAddrPort(address); err != nil || !a.Addr().IsLoopback() {
+				a, err := netip.ParseAddrPort(address)
+				if err != nil || !a.Addr().IsLoopback() {
 					t.Errorf("ListenStream=%s is open to others as shipped", address)
 				}
+				if a.Addr().Is4() {
+					ipv4++
+				} else {
+					ipv6++
+				}
 			}
-			for option, want := range map[string]string{"FileDescriptorName": role, "Service": "rouse.service", "WantedBy": "sockets.target"} {
+			if ipv4 != 1 || ipv6 != want.ipv6 {
+				t.Errorf("ListenStream=%q, want 1 of IPv4 and %d of IPv6", options["ListenStream"], want.ipv6)
+			}
+			for option, want := range want.options {
 				if got := options[option]; len(got) != 1 || got[0] != want {
 					t.Errorf("%s=%q, want %s", option, got, want)
 				}
@@ -53,8 +79,14 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-func TestServiceIsStartedBySocketsAlone(t *testing.T) {
-	options := settings(t, serviceUnit)
+func TestServicesAreStartedBySocketsAlone(t *testing.T) {
+	for _, unit := range []string{serviceUnit, runServiceUnit} {
+		t.Run(filepath.Base(unit), func(t *testing.T) { startedBySocketsAlone(t, settings(t, unit)) })
+	}
+}
+
+func startedBySocketsAlone(t *testing.T, options map[string][]string) {
+	t.Helper()
 	for option, why := range map[string]string{
 		"Sockets":                  "it opens a socket that nobody enabled",
 		"WantedBy":                 "it starts the service without a client",
@@ -69,6 +101,33 @@ func TestServiceIsStartedBySocketsAlone(t *testing.T) {
 		if got := options[option]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s=%q, want %s", option, got, want)
 		}
+	}
+}
+
+// Where a name stood for a program's own folders, systemd would give it those that a package of that name has.
+func TestRunServiceHasFoldersOfItsOwn(t *testing.T) {
+	options := settings(t, runServiceUnit)
+	for _, option := range []string{"StateDirectory", "CacheDirectory", "LogsDirectory", "RuntimeDirectory"} {
+		if got := options[option]; len(got) != 1 || got[0] != "rouse-run/%i" {
+			t.Errorf("%s=%q, want rouse-run/%%i", option, got)
+		}
+	}
+}
+
+// Without these the program would be stopped by systemd and by Rouse at once, could take Rouse's place, or could not bind.
+func TestRunServiceLeavesTheProgramToRouse(t *testing.T) {
+	options := settings(t, runServiceUnit)
+	for option, want := range map[string]string{
+		"Type": "notify", "KillMode": "mixed", "Environment": "ROUSE_RUN_LAZY=true", "NoNewPrivileges": "yes",
+		"EnvironmentFile": "/etc/rouse/run/%i.env", "ExecStart": "/usr/bin/rouse run -- $COMMAND",
+		"RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6",
+	} {
+		if got := options[option]; len(got) != 1 || got[0] != want {
+			t.Errorf("%s=%q, want %s", option, got, want)
+		}
+	}
+	if got := options["SystemCallFilter"]; !slices.Contains(got, "seccomp pidfd_getfd") {
+		t.Errorf("SystemCallFilter=%q lacks the calls by which Rouse answers a bind", got)
 	}
 }
 
@@ -90,23 +149,23 @@ func settings(t *testing.T, unit string) map[string][]string {
 	return options
 }
 
-// writeUnits writes the units into a temporary folder and returns their paths, the service first. The program they start
+// writeUnits writes the units into a temporary folder and returns their paths. The program they start
 // is this test, as systemd-analyze wants one that exists.
-func writeUnits(t *testing.T) []string {
+func writeUnits(t *testing.T) map[string]string {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	var paths []string
-	for _, unit := range []string{serviceUnit, socketUnit, httpSocketUnit} {
+	paths := map[string]string{}
+	for _, unit := range []string{serviceUnit, socketUnit, httpSocketUnit, runServiceUnit, runSocketUnit} {
 		text := strings.ReplaceAll(read(t, unit), "/usr/bin/rouse", program)
 		file := filepath.Join(dir, filepath.Base(unit))
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		paths = append(paths, file)
+		paths[unit] = file
 	}
 	return paths
 }

@@ -29,36 +29,23 @@ func (d documented) completes() string {
 
 // bashCompletion is for bash-completion's folder completions, or to be sourced.
 func bashCompletion() string {
-	var flags []string
-	var cases strings.Builder
-	for _, d := range documentedOptions() {
-		flags = append(flags, "--"+d.flag)
-		pattern := "--" + d.flag
-		if d.short != "" {
-			pattern = "-" + d.short + "|" + pattern
-		}
-		switch {
-		case d.boolean: // its value is attached by =, and seldom wanted
-		case d.completes() == "files":
-			fmt.Fprintf(&cases, "    %s) COMPREPLY=($(compgen -f -- \"$word\")); return;;\n", pattern)
-		case d.completes() == "folders":
-			fmt.Fprintf(&cases, "    %s) COMPREPLY=($(compgen -d -- \"$word\")); return;;\n", pattern)
-		case len(d.words) > 0:
-			fmt.Fprintf(&cases, "    %s) COMPREPLY=($(compgen -W '%s' -- \"$word\")); return;;\n", pattern, strings.Join(d.words, " "))
-		default:
-			fmt.Fprintf(&cases, "    %s) return;;\n", pattern)
-		}
-	}
+	cases, flags := bashOptions(documentedOptions())
+	_, run := runOptions()
+	runCases, runFlags := bashOptions(run.documented())
 	return `# bash completion for rouse; made by "rouse generate"
 # shellcheck shell=bash disable=SC2207
 _rouse() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
+  if [ "${COMP_WORDS[1]}" = run ] && [ "$COMP_CWORD" -gt 1 ]; then
+    _rouse_run
+    return
+  fi
   case $before in
     -w|--config-file) COMPREPLY=($(compgen -f -- "$word")); return;;
-` + cases.String() + `  esac
+` + cases + `  esac
   case $word in
-    -*) COMPREPLY=($(compgen -W '--config-file --check-config --help --version ` + strings.Join(flags, " ") + `' -- "$word"));;
+    -*) COMPREPLY=($(compgen -W '--config-file --check-config --help --version ` + flags + `' -- "$word"));;
     *)
       if [ "$COMP_CWORD" -eq 1 ]; then
         COMPREPLY=($(compgen -W '` + strings.Join(commandNames(), " ") + `' -- "$word") $(compgen -d -- "$word"))
@@ -67,19 +54,70 @@ _rouse() {
       fi;;
   esac
 }
+# Options up to the program's name, then whatever completes that one.
+_rouse_run() {
+  local i
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --) if declare -F _command_offset >/dev/null; then _command_offset $((i + 1)); else COMPREPLY=($(compgen -c -f -- "$word")); fi; return;;
+    esac
+  done
+  case $before in
+` + runCases + `  esac
+  case $word in
+    -*) COMPREPLY=($(compgen -W '-- --help ` + runFlags + `' -- "$word"));;
+    *) COMPREPLY=($(compgen -c -- "$word"));;
+  esac
+}
 complete -o filenames -F _rouse rouse
 `
 }
 
+// bashOptions returns what completes the options' values, as branches of a case, and all their names.
+func bashOptions(all []documented) (cases, names string) {
+	var b strings.Builder
+	var flags []string
+	for _, d := range all {
+		flags = append(flags, "--"+d.flag)
+		pattern := "--" + d.flag
+		if d.short != "" {
+			pattern = "-" + d.short + "|" + pattern
+		}
+		switch {
+		case d.boolean: // its value is attached by =, and seldom wanted
+		case d.completes() == "files":
+			fmt.Fprintf(&b, "    %s) COMPREPLY=($(compgen -f -- \"$word\")); return;;\n", pattern)
+		case d.completes() == "folders":
+			fmt.Fprintf(&b, "    %s) COMPREPLY=($(compgen -d -- \"$word\")); return;;\n", pattern)
+		case len(d.words) > 0:
+			fmt.Fprintf(&b, "    %s) COMPREPLY=($(compgen -W '%s' -- \"$word\")); return;;\n", pattern, strings.Join(d.words, " "))
+		default:
+			fmt.Fprintf(&b, "    %s) return;;\n", pattern)
+		}
+	}
+	return b.String(), strings.Join(flags, " ")
+}
+
 // zshCompletion is for a folder of $fpath, as _rouse.
 func zshCompletion() string {
+	_, run := runOptions()
+	return "#compdef rouse\n# made by \"rouse generate\"\n" +
+		"if [[ ${words[2]} == run ]] && (( CURRENT > 2 )); then\n_arguments -s \\\n" +
+		"  '1: :' \\\n" + zshOptions(run.documented()) +
+		"  '--help[show the options]' \\\n  '*:::program:_normal'\nelse\n_arguments -s \\\n" +
+		"  '1: :{_alternative \"commands:command:(" + strings.Join(commandNames(), " ") + ")\" \"folders:folder:_files -/\"}' \\\n  '*:folder:_files -/' \\\n" +
+		"  '(-w --config-file)'{-w+,--config-file=}'[file of options]:file:_files -g \"*.toml\"' \\\n  '--check-config[read all options, and show what would hold]' \\\n" +
+		zshOptions(documentedOptions()) +
+		"  '--help[show all options]' \\\n  '--version[show the version]'\nfi\n"
+}
+
+// zshOptions writes the options as specifications of _arguments (zshcompsys(1)).
+func zshOptions(all []documented) string {
 	var b strings.Builder
-	b.WriteString("#compdef rouse\n# made by \"rouse generate\"\n_arguments -s \\\n")
-	b.WriteString("  '1: :{_alternative \"commands:command:(" + strings.Join(commandNames(), " ") + ")\" \"folders:folder:_files -/\"}' \\\n  '*:folder:_files -/' \\\n")
-	b.WriteString("  '(-w --config-file)'{-w+,--config-file=}'[file of options]:file:_files -g \"*.toml\"' \\\n  '--check-config[read all options, and show what would hold]' \\\n")
-	for _, d := range documentedOptions() {
+	for _, d := range all {
 		action := ""
 		switch {
+		case d.boolean && len(d.words) == 0:
 		case d.boolean:
 			action = "::value:(" + strings.Join(d.words, " ") + ")"
 		case d.completes() == "files":
@@ -102,7 +140,6 @@ func zshCompletion() string {
 		}
 		fmt.Fprintf(&b, "  '(-%s --%s)'{%s,%s}'%s", d.short, d.flag, short, long, description)
 	}
-	b.WriteString("  '--help[show all options]' \\\n  '--version[show the version]'\n")
 	return b.String()
 }
 
@@ -113,12 +150,20 @@ func zshQuoted(text string) string {
 
 // fishCompletion is for fish's folder vendor_completions.d.
 func fishCompletion() string {
+	_, run := runOptions()
+	const inRun, elsewhere = "-n '__fish_seen_subcommand_from run' ", "-n 'not __fish_seen_subcommand_from run' "
+	return "# fish completion for rouse; made by \"rouse generate\"\n" +
+		fmt.Sprintf("complete -c rouse -n __fish_use_subcommand -a '%s'\n", strings.Join(commandNames(), " ")) +
+		"complete -c rouse " + elsewhere + "-s w -l config-file -r -F -d 'file of options'\ncomplete -c rouse " + elsewhere + "-l check-config -d 'read all options, and show what would hold'\n" +
+		fishOptions(elsewhere, documentedOptions()) +
+		fishOptions(inRun, run.documented()) +
+		"complete -c rouse " + inRun + "-x -a '(__fish_complete_subcommand --fcs-skip=2)'\n"
+}
+
+func fishOptions(where string, all []documented) string {
 	var b strings.Builder
-	b.WriteString("# fish completion for rouse; made by \"rouse generate\"\n")
-	fmt.Fprintf(&b, "complete -c rouse -n __fish_use_subcommand -a '%s'\n", strings.Join(commandNames(), " "))
-	b.WriteString("complete -c rouse -s w -l config-file -r -F -d 'file of options'\ncomplete -c rouse -l check-config -d 'read all options, and show what would hold'\n")
-	for _, d := range documentedOptions() {
-		line := "complete -c rouse -l " + d.flag
+	for _, d := range all {
+		line := "complete -c rouse " + where + "-l " + d.flag
 		if d.short != "" {
 			line += " -s " + d.short
 		}

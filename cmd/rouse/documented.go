@@ -37,19 +37,23 @@ func documentedOptions() []documented {
 		if begins := tag.Get("section"); begins != "" {
 			section = begins
 		}
-		d := documented{section: section, flag: o.flag, short: o.short, variable: o.variable, help: o.help, arg: o.arg, shown: fmt.Sprint(o.field.Interface())}
-		if value, ok := o.field.Interface().(interface{ Words() []string }); ok {
-			d.words = value.Words()
-		}
-		if _, ok := o.field.Addr().Interface().(interface{ IsBoolFlag() bool }); ok {
-			d.boolean = true
-		}
-		if o.field.Kind() == reflect.Bool {
-			d.boolean, d.words = true, []string{"true", "false"}
-		}
-		all = append(all, d)
+		all = append(all, document(o, section))
 	}
 	return all
+}
+
+func document(o option, section string) documented {
+	d := documented{section: section, flag: o.flag, short: o.short, variable: o.variable, help: o.help, arg: o.arg, shown: fmt.Sprint(o.field.Interface())}
+	if value, ok := o.field.Interface().(interface{ Words() []string }); ok {
+		d.words = value.Words()
+	}
+	if _, ok := o.field.Addr().Interface().(interface{ IsBoolFlag() bool }); ok {
+		d.boolean = true
+	}
+	if o.field.Kind() == reflect.Bool {
+		d.boolean, d.words = true, []string{"true", "false"}
+	}
+	return d
 }
 
 // spelled is how the option is written on a command line: -d, --root DIR.

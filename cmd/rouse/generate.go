@@ -19,6 +19,7 @@ func generatedFiles() []generated {
 		{"completions", "completions/_rouse", zshCompletion()},
 		{"completions", "completions/rouse.fish", fishCompletion()},
 		{"man-pages", "man/rouse.1", commandManual()},
+		{"man-pages", "man/rouse-run.1", runManual()},
 		{"man-pages", "man/rouse.toml.5", fileManual()},
 		{"environment", "systemd/rouse.env", environmentFile()},
 	}

@@ -12,6 +12,7 @@ const helpHead = `Rouse: servers that sleep until someone knocks.
 usage: rouse [DIR]                serve DIR (or ./public) over https://localhost:8443
        rouse serve [OPTIONS]      serve on inherited sockets: systemd, launchd, inetd, LISTEN_FDS
        rouse check [OPTIONS]      show which options would hold, and where they come from; open nothing
+       rouse run [OPTIONS] CMD    start any server when somebody knocks on an inherited socket (--help: its options)
        rouse precompress DIR      write the .zst, .br and .gz files for --compression-static (--help: its options)
        rouse sockets [--json]     show which sockets were inherited, and what serve would do with them
        rouse generate DIR         write completions, manual pages and the file of variables below DIR
@@ -41,17 +42,10 @@ exit codes: 0 done, 1 failed, 2 wrong command line, 78 wrong configuration.
 func help(c console) error {
 	var b strings.Builder
 	b.WriteString(helpHead)
-	section, others := "", ""
-	for _, d := range documentedOptions() {
-		if d.section != section {
-			section = d.section
-			b.WriteString("\n" + section + ":\n")
-		}
-		shown := ""
-		if d.shown != "" && !d.boolean || d.shown == "true" {
-			shown = " (" + d.shown + ")"
-		}
-		b.WriteString(helpLine(d, shown))
+	all := documentedOptions()
+	b.WriteString(optionsHelp(all))
+	others := ""
+	for _, d := range all {
 		if d.variable != "SERVER_"+strings.ReplaceAll(strings.ToUpper(d.flag), "-", "_") {
 			others += ", --" + d.flag + " " + d.variable
 		}
@@ -65,6 +59,24 @@ func help(c console) error {
 	fmt.Fprintf(&b, helpTail, wrap(strings.TrimPrefix(others, ", ")+".", 0, 120))
 	_, err := c.stdout.Write([]byte(b.String()))
 	return err
+}
+
+// optionsHelp lists options under their headings, with their defaults.
+func optionsHelp(all []documented) string {
+	var b strings.Builder
+	section := ""
+	for _, d := range all {
+		if d.section != section {
+			section = d.section
+			b.WriteString("\n" + section + ":\n")
+		}
+		shown := ""
+		if d.shown != "" && !d.boolean || d.shown == "true" {
+			shown = " (" + d.shown + ")"
+		}
+		b.WriteString(helpLine(d, shown))
+	}
+	return b.String()
 }
 
 func helpLine(d documented, shown string) string {

@@ -2,6 +2,7 @@
 //
 //	rouse [DIR]       serve a folder for development, over HTTPS on localhost
 //	rouse serve       serve a folder on inherited sockets
+//	rouse run         start any server when somebody knocks on an inherited socket
 //	rouse check       show which options hold and where they come from
 //	rouse precompress write the .zst, .br and .gz files beside a folder's files
 //	rouse sockets     show which sockets were inherited, and what serve would do with them
@@ -78,6 +79,9 @@ func run(c console) int {
 	if err == nil {
 		return exitOK
 	}
+	if status, ok := errors.AsType[ended](err); ok {
+		return int(status)
+	}
 	text := printable(err.Error())
 	fmt.Fprintf(c.stderr, "%srouse: %s\n", errorPriority(c.stderr), text)
 	activation.Manager{}.Failed(text)
@@ -91,7 +95,7 @@ func run(c console) int {
 type command func(console) error
 
 func commands() map[string]command {
-	return map[string]command{"check": check, "generate": generate, "precompress": precompressFiles, "serve": serve, "sockets": sockets, "version": version, "help": help}
+	return map[string]command{"check": check, "generate": generate, "precompress": precompressFiles, "run": runProgram, "serve": serve, "sockets": sockets, "version": version, "help": help}
 }
 
 func dispatch(c console) error {
@@ -109,7 +113,7 @@ func dispatch(c console) error {
 		return named(c)
 	}
 	if info, err := os.Stat(c.args[0]); errors.Is(err, os.ErrNotExist) || err == nil && !info.IsDir() {
-		names := []string{"serve", "check", "precompress", "sockets", "version", "help"}
+		names := []string{"serve", "run", "check", "precompress", "sockets", "version", "help"}
 		return usage("%q is neither a folder nor a command%s; commands are %s", c.args[0], suggestion(c.args[0], names), strings.Join(names, ", "))
 	}
 	return serve(c) // rouse DIR

@@ -11,14 +11,28 @@ import (
 //go:embed rouse.1.in
 var commandPage string
 
+//go:embed rouse-run.1.in
+var runPage string
+
 //go:embed rouse.toml.5.in
 var filePage string
 
 // commandManual is rouse(1).
 func commandManual() string {
+	return strings.Replace(commandPage, "@OPTIONS@\n", optionsManual(documentedOptions()), 1)
+}
+
+// runManual is rouse-run(1).
+func runManual() string {
+	_, s := runOptions()
+	return strings.Replace(runPage, "@OPTIONS@\n", optionsManual(s.documented()), 1)
+}
+
+// optionsManual lists options under their headings.
+func optionsManual(all []documented) string {
 	var b strings.Builder
 	section := ""
-	for _, d := range documentedOptions() {
+	for _, d := range all {
 		if d.section != section {
 			if section != "" {
 				b.WriteString(".El\n")
@@ -27,12 +41,14 @@ func commandManual() string {
 			b.WriteString(".Ss " + section + "\n.Bl -tag -width Ds\n")
 		}
 		b.WriteString(".It " + d.macro() + "\n" + sentence(d.help))
-		if d.shown != "" {
+		if d.shown != "" && (d.variable != "" || d.shown != "false") {
 			b.WriteString("Default:\n.Ql " + roff(d.shown) + " .\n")
 		}
-		b.WriteString("Variable:\n.Ev " + d.variable + " .\n")
+		if d.variable != "" {
+			b.WriteString("Variable:\n.Ev " + d.variable + " .\n")
+		}
 	}
-	return strings.Replace(commandPage, "@OPTIONS@\n", b.String()+".El\n", 1)
+	return b.String() + ".El\n"
 }
 
 // fileManual is rouse.toml(5).

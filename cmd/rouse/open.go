@@ -187,6 +187,9 @@ func (s *settings) listed() ([]activation.Address, error) {
 		if err == nil && a.Role != "" {
 			err = checkRole(text, a.Role)
 		}
+		if err == nil && a.Source == "udp" {
+			err = fmt.Errorf("address %q: %s; leave it out", text, noHTTP3)
+		}
 		if err != nil {
 			return nil, wrong("%s: %w", s.given["listen"], err)
 		}

@@ -3,6 +3,10 @@
 _rouse() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
+  if [ "${COMP_WORDS[1]}" = run ] && [ "$COMP_CWORD" -gt 1 ]; then
+    _rouse_run
+    return
+  fi
   case $before in
     -w|--config-file) COMPREPLY=($(compgen -f -- "$word")); return;;
     -d|--root) COMPREPLY=($(compgen -d -- "$word")); return;;
@@ -56,10 +60,43 @@ _rouse() {
     -*) COMPREPLY=($(compgen -W '--config-file --check-config --help --version --root --use-relative-root --index-files --ignore-hidden-files --disable-symlinks --redirect-trailing-slash --clean-urls --accept-markdown --text-charset --mime-types --site-rules --page404 --page50x --page-fallback --spa --maintenance-mode --maintenance-mode-status --maintenance-mode-file --maintenance-mode-switch --listen --fd --host --port --unix-socket --unix-socket-mode --unix-socket-force --tls --http2 --tls-cert --tls-key --https-redirect --https-redirect-host --https-redirect-from-port --https-redirect-from-hosts --compression --compression-level --compression-static --compression-cache --directory-listing --directory-listing-order --directory-listing-format --directory-listing-download --security-headers --cache-control-headers --etag --repr-digest --cors-allow-origins --cors-allow-headers --cors-expose-headers --basic-auth --basic-auth-file --health --ready --metrics --log-level --log-format --log-with-ansi --log-file --access-log --access-log-format --log-remote-address --log-x-real-ip --log-forwarded-for --trusted-proxies --grace-period --drain-timeout --idle-exit --threads-multiplier --max-blocking-threads --windows-service --tls-handshake-timeout --client-header-timeout --client-body-timeout --keepalive-timeout --send-timeout' -- "$word"));;
     *)
       if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W 'check generate help precompress serve sockets version' -- "$word") $(compgen -d -- "$word"))
+        COMPREPLY=($(compgen -W 'check generate help precompress run serve sockets version' -- "$word") $(compgen -d -- "$word"))
       else
         COMPREPLY=($(compgen -d -- "$word"))
       fi;;
+  esac
+}
+# Options up to the program's name, then whatever completes that one.
+_rouse_run() {
+  local i
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --) if declare -F _command_offset >/dev/null; then _command_offset $((i + 1)); else COMPREPLY=($(compgen -c -f -- "$word")); fi; return;;
+    esac
+  done
+  case $before in
+    -w|--config-file) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --listen) return;;
+    --fd) return;;
+    --map) return;;
+    --family) COMPREPLY=($(compgen -W 'exact any' -- "$word")); return;;
+    --mode) COMPREPLY=($(compgen -W 'auto listener translate proxy' -- "$word")); return;;
+    --as) COMPREPLY=($(compgen -W 'systemd nginx einhorn server-starter argv inetd' -- "$word")); return;;
+    --proxy-protocol) COMPREPLY=($(compgen -W 'v1 v2' -- "$word")); return;;
+    --getsockname) COMPREPLY=($(compgen -W 'auto yes no' -- "$word")); return;;
+    --no-new-privs) COMPREPLY=($(compgen -W 'auto yes no' -- "$word")); return;;
+    --idle-stop) return;;
+    --start-timeout) return;;
+    --stop-signal) return;;
+    --stop-timeout) return;;
+    --reload) COMPREPLY=($(compgen -W 'signal overlap restart' -- "$word")); return;;
+    --reload-signal) return;;
+    -g|--log-level) COMPREPLY=($(compgen -W 'error warn info debug trace' -- "$word")); return;;
+    --log-format) COMPREPLY=($(compgen -W 'auto human json logfmt' -- "$word")); return;;
+  esac
+  case $word in
+    -*) COMPREPLY=($(compgen -W '-- --help --config-file --listen --fd --map --family --mode --as --proxy-protocol --getsockname --no-new-privs --no-io-uring --pass-notify --lazy --idle-stop --start-timeout --stop-signal --stop-timeout --reload --reload-signal --log-level --log-format --explain --json' -- "$word"));;
+    *) COMPREPLY=($(compgen -c -- "$word"));;
   esac
 }
 complete -o filenames -F _rouse rouse

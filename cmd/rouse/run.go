@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/activation/wake"
+)
+
+// runProgram is `rouse run [OPTIONS] [--] CMD [ARG…]`.
+func runProgram(c console) error {
+	signals := make(chan os.Signal, 16)
+	opener := activation.NewOpener() // before anything else could see LISTEN_FDS
+	r, s := runOptions()
+	command, err := s.read(c.args)
+	if errors.Is(err, pflag.ErrHelp) {
+		return runHelp(c)
+	}
+	if err == nil {
+		err = r.check(s)
+	}
+	if err != nil {
+		return err
+	}
+	if len(command) == 0 {
+		command = s.command
+	}
+	if len(command) == 0 || command[0] == "" {
+		return usage("rouse run needs a program: rouse run [OPTIONS] -- CMD [ARG…]")
+	}
+	if !r.Explain {
+		signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGWINCH)
+	}
+	held, notices, err := r.hold(s, opener)
+	if err != nil {
+		return err
+	}
+	config, err := r.wakeConfig(s, command, held)
+	if err != nil && !r.Explain {
+		closeHeld(held)
+		return wakeFailure(err)
+	}
+	if r.Explain {
+		defer closeHeld(held)
+		explanation := wake.Explain(config)
+		explanation.Notices = append(notices, explanation.Notices...)
+		return r.explain(c, explanation)
+	}
+	config.Log = slog.New(newSink(c.stderr, r.LogFormat, r.LogLevel.Level()).handler())
+	config.Stderr = c.stderr
+	config.Terminal = term.IsTerminal(0)
+	for _, text := range append(s.notices, notices...) {
+		notice(config.Log, text)
+	}
+	status, err := wake.Run(config, signals)
+	closeHeld(held)
+	if err != nil {
+		return wakeFailure(err)
+	}
+	if status != 0 {
+		return ended(status)
+	}
+	return nil
+}
+
+// ended is the exit status of a program that ran. What it had to say it has said itself.
+type ended int
+
+func (e ended) Error() string { return fmt.Sprintf("the program ended with %d", int(e)) }
+
+// hold takes the sockets for the program.
+func (r *running) hold(s *subcommand, opener *activation.Opener) ([]activation.Held, []string, error) {
+	var addresses []activation.Address
+	for _, text := range r.Listen {
+		a, err := activation.ParseAddress(text)
+		if err != nil {
+			return nil, nil, s.conflict([]string{"listen"}, "%s: %w", s.given["listen"], err)
+		}
+		addresses = append(addresses, a)
+	}
+	var fd *uint
+	if r.Fd.Given {
+		fd = &r.Fd.Value
+	}
+	held, notices, err := opener.Hold(addresses, fd)
+	return held, notices, socketFailure(err)
+}
+
+func closeHeld(held []activation.Held) {
+	for _, h := range held {
+		h.Close()
+	}
+}
+
+// wakeFailure gives an error of package wake its exit code.
+func wakeFailure(err error) error {
+	if e, ok := errors.AsType[wake.NotStarted](err); ok {
+		return failure{e.Status, err}
+	}
+	if _, ok := errors.AsType[wake.Refused](err); ok {
+		return failure{exitConfig, err}
+	}
+	return err
+}
+
+func (r *running) explain(c console, e wake.Explanation) error {
+	if r.JSON {
+		encoder := json.NewEncoder(c.stdout)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(e)
+	}
+	return writeExplanation(c.stdout, e)
+}
+
+// writeExplanation is for people.
+func writeExplanation(to io.Writer, e wake.Explanation) error {
+	var b strings.Builder
+	line := func(name, format string, a ...any) {
+		fmt.Fprintf(&b, "%-9s %s\n", name, printable(fmt.Sprintf(format, a...)))
+	}
+	line("program", "%s (%s)", strings.Join(e.Command, " "), cmp.Or(e.Path, "not found"))
+	switch {
+	case e.Mode == "":
+		line("mode", "none: %s", e.Why)
+	default:
+		line("mode", "%s (%s)", e.Mode, e.Why)
+		line("signals", "%s stops it, %s reloads it", e.StopSignal, e.ReloadSignal)
+	}
+	for _, m := range e.Maps {
+		line("map", "%s", m)
+	}
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, s := range e.Sockets {
+		address := s.Address
+		if s.Dual {
+			address += " and IPv4"
+		}
+		fmt.Fprintf(table, "socket    %s\t%s\t%s %d\t%s\n", printable(cmp.Or(s.Name, "-")), printable(s.Source), s.Kind, s.Number, printable(address))
+	}
+	for _, f := range e.System {
+		fmt.Fprintf(table, "system    %s\t%s\t%s\n", f.Name, printable(f.Value), printable(f.Means))
+	}
+	table.Flush()
+	for _, text := range e.Notices {
+		line("notice", "%s", text)
+	}
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+const runHead = `usage: rouse run [OPTIONS] [--] CMD [ARG…]
+
+Starts CMD when somebody connects to a socket that systemd, launchd or inetd holds, and gives it that socket: CMD binds
+its port as always, and gets the inherited socket in its place. No proxy, no library; clients keep their addresses. With
+--idle-stop it ends when nobody is connected, and the next client starts it again.
+
+    rouse run --idle-stop 10m -- nginx -g 'daemon off;'
+    rouse run --map 8080=web --map 8443=secure -- caddy run
+    rouse run --listen tcp:127.0.0.1:80 --lazy -- node app.js
+    rouse run --as argv -- uvicorn --fd {fd} app:app
+`
+
+const runTail = `
+Every option is also a variable, ROUSE_RUN_ and its name in capitals (--idle-stop is ROUSE_RUN_IDLE_STOP), and a key of
+the file of options. Flags win over variables, those over the file. TIME is 90s, 5m, 1h or a number of seconds.
+
+signals: TERM, INT end the program and rouse (twice: at once); HUP reloads; USR1, USR2, QUIT, WINCH are passed on.
+exit codes: the program's own, 128+N when signal N ended it; 127 CMD not found, 126 not executable, 2 wrong command
+line, 78 wrong configuration, 1 failed.
+`
+
+// runHelp prints the options of `rouse run`.
+func runHelp(c console) error {
+	_, s := runOptions()
+	_, err := io.WriteString(c.stdout, runHead+optionsHelp(s.documented())+runTail)
+	return err
+}
