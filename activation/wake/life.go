@@ -426,11 +426,14 @@ func (l *life) end() state {
 }
 
 // wellEnded tells whether the instance that ended last did what it was asked for: it ended with 0, or by the signal that
-// told it to end. Otherwise it says so.
+// told it to end, or it caught that and says so as shells do, with 128+N (the JVM). Otherwise it is told of.
 func (l *life) wellEnded() bool {
 	status := l.last.status
-	by := os.Signal(status.Signal())
-	if status == 0 || status.Signaled() && (by == l.StopSignal || by == l.cause) {
+	by := status.Signal()
+	if status.Exited() {
+		by = syscall.Signal(status.ExitStatus() - 128)
+	}
+	if status == 0 || by == l.StopSignal || os.Signal(by) == l.cause {
 		return true
 	}
 	l.say(slog.LevelWarn, "%s %s when it was stopped", l.name(), ended(status))

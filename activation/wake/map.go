@@ -73,7 +73,10 @@ func (m Map) key() (key, error) {
 	if at := strings.LastIndex(text, ":"); at >= 0 {
 		host := strings.TrimSuffix(strings.TrimPrefix(text[:at], "["), "]")
 		address, err := netip.ParseAddr(host)
-		if err != nil || address.Is6() != strings.HasPrefix(text, "[") {
+		if address.Is6() {
+			host = "[" + host + "]"
+		}
+		if err != nil || host != text[:at] {
 			return wrong("has no IP address in front of its port")
 		}
 		k.host, port = address.Unmap().WithZone(""), text[at+1:]

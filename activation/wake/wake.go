@@ -127,7 +127,7 @@ func Run(c Config, signals <-chan os.Signal) (status int, err error) {
 		return 0, err
 	}
 	defer engine.close()
-	c.Log.Info(engine.describe())
+	c.Log.Debug(engine.describe())
 	l := &life{Config: c, mode: way.mode, engine: engine, family: family, signals: signals, pace: usualPace()}
 	if beat > 0 {
 		beats := time.NewTicker(beat)

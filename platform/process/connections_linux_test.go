@@ -60,55 +60,54 @@ func dial(t *testing.T, network, address, say string) net.Conn {
 	return client
 }
 
-// expect checks what Connections counts, and what the tables alone would tell, with and without a look at the descriptors.
+// until asks until the answer is want, and returns the last one: the kernel needs a moment for what clients do.
+func until(t *testing.T, want int, ask func() (int, error)) (n int) {
+	t.Helper()
+	for limit := time.Now().Add(patience); time.Now().Before(limit); {
+		var err error
+		if n, err = ask(); err != nil {
+			t.Fatal(err)
+		}
+		if n == want {
+			break
+		}
+	}
+	return n
+}
+
+// expect checks what Connections counts.
 func expect(t *testing.T, want int, what string, listeners []int, pids ...int) {
 	t.Helper()
-	count := func(by func() (int, error)) (n int) {
-		t.Helper()
-		for limit := time.Now().Add(patience); time.Now().Before(limit); { // the kernel needs a moment for what clients do
-			var err error
-			if n, err = by(); err != nil {
-				t.Fatal(err)
-			}
-			if n == want {
-				break
-			}
-		}
-		return n
-	}
-	if got := count(func() (int, error) { return Connections(pids, listeners) }); got != want {
+	if got := until(t, want, func() (int, error) { return Connections(pids, listeners) }); got != want {
 		t.Errorf("%s: %d connections, want %d", what, got, want)
 	}
-	byTables := func(descriptors bool) func() (int, error) {
-		return func() (int, error) {
+}
+
+// expectTables checks what the tables of the kernel tell where descriptors cannot be duplicated, and where they cannot be seen.
+func expectTables(t *testing.T, want int, what string, listeners []int, pid int) {
+	t.Helper()
+	for _, seen := range []bool{true, false} {
+		got := until(t, want, func() (int, error) {
 			c := counter{seen: map[uint64]bool{}}
 			for _, fd := range listeners {
-				if l, ok := listenerOf(fd); ok {
-					c.listeners = append(c.listeners, l)
-				}
+				l, _ := listenerOf(fd)
+				c.listeners = append(c.listeners, l)
 			}
-			for _, pid := range pids {
-				var inodes map[uint64]bool
-				if descriptors {
-					inodes = map[uint64]bool{}
-					for _, fd := range numbers(fmt.Sprintf("/proc/%d/fd", pid)) {
-						if inode, ok := SocketInode(pid, fd); ok {
-							inodes[inode] = true
-						}
+			var inodes map[uint64]bool
+			if seen {
+				inodes = map[uint64]bool{}
+				for _, fd := range numbers(fmt.Sprintf("/proc/%d/fd", pid)) {
+					if inode, ok := SocketInode(pid, fd); ok {
+						inodes[inode] = true
 					}
 				}
-				if err := c.countTables(pid, inodes); err != nil {
-					return 0, err
-				}
 			}
-			return c.connections, nil
+			err := c.countTables(pid, inodes)
+			return c.connections, err
+		})
+		if got != want {
+			t.Errorf("%s: %d connections by the tables (descriptors seen: %t), want %d", what, got, seen, want)
 		}
-	}
-	if got := count(byTables(true)); got != want {
-		t.Errorf("%s: %d connections by the tables, want %d", what, got, want)
-	}
-	if got := count(byTables(false)); got != want {
-		t.Errorf("%s: %d connections by the tables without descriptors, want %d", what, got, want)
 	}
 }
 
@@ -157,6 +156,7 @@ func TestConnections(t *testing.T) {
 			}
 			first.(interface{ CloseWrite() error }).CloseWrite()
 			expect(t, want, "half closed", listeners, p.pid)
+			expectTables(t, want, "half closed", listeners, p.pid)
 		})
 	}
 }
@@ -171,6 +171,7 @@ func TestConnectionReset(t *testing.T) {
 	client.SetLinger(0)
 	client.Close()
 	expect(t, 0, "reset", []int{l.fd}, p.pid)
+	expectTables(t, 0, "reset", []int{l.fd}, p.pid)
 }
 
 // A connection that several processes share is one.

@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds every wait of these tests.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // roleVariable makes the test binary one of the programs below.
 const roleVariable = "ROUSE_TEST_PROCESS"
@@ -120,7 +120,8 @@ func epollRole() {
 // program is a process that plays a role until the test ends.
 type program struct {
 	pid    int
-	output *bufio.Reader
+	read   *os.File
+	output *bufio.Reader // of read
 }
 
 // start starts a role with further descriptors from 3 on. fork is what starts it.
@@ -131,7 +132,7 @@ func start(t *testing.T, role string, fork func(func() error) error, more ...uin
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
-	p := &program{output: bufio.NewReader(read)}
+	p := &program{read: read, output: bufio.NewReader(read)}
 	err = fork(func() (err error) {
 		p.pid, err = syscall.ForkExec("/proc/self/exe", []string{"role " + role}, &syscall.ProcAttr{
 			Env: environment(role), Files: append([]uintptr{input.Fd(), output.Fd(), 2}, more...),
@@ -143,7 +144,6 @@ func start(t *testing.T, role string, fork func(func() error) error, more ...uin
 	if err != nil {
 		t.Skip(err)
 	}
-	read.SetReadDeadline(time.Now().Add(patience))
 	t.Cleanup(func() {
 		feed.Close()
 		read.Close()
@@ -158,6 +158,7 @@ func plainly(fork func() error) error { return fork() }
 
 func (p *program) line(t *testing.T) string {
 	t.Helper()
+	p.read.SetReadDeadline(time.Now().Add(patience))
 	line, err := p.output.ReadString('\n')
 	if err != nil {
 		t.Fatalf("the program's output: %q, %v", line, err)

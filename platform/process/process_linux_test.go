@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -160,6 +161,7 @@ func TestRegister(t *testing.T) {
 	})
 	defer thread.Notifier.Close()
 	defer thread.End()
+	defer time.AfterFunc(patience, func() { thread.Notifier.Close() }).Stop()
 	call, err := thread.Notifier.Receive()
 	if err != nil {
 		t.Fatal(err)

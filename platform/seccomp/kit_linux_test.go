@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds every wait of these tests.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // roleVariable makes the test binary one of the programs below.
 const roleVariable = "ROUSE_TEST_SECCOMP"
@@ -93,7 +93,8 @@ type program struct {
 	*Thread
 	pid    int
 	input  *os.File
-	output *bufio.Reader
+	read   *os.File
+	output *bufio.Reader // of read
 }
 
 // under starts the test binary in a role, with calls of bind(2) notified and io_uring_setup(2) refused.
@@ -107,7 +108,7 @@ func under(t *testing.T, role string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{input: feed, output: bufio.NewReader(read)}
+	p := &program{input: feed, read: read, output: bufio.NewReader(read)}
 	p.Thread, err = Under(Filter{Notify: []int{unix.SYS_BIND}, Refuse: []int{unix.SYS_IO_URING_SETUP}}, Auto, func() error {
 		var err error
 		p.pid, err = syscall.ForkExec("/proc/self/exe", []string{role}, &syscall.ProcAttr{
@@ -119,7 +120,6 @@ func under(t *testing.T, role string) *program {
 	skip(t, err)
 	input.Close()
 	output.Close()
-	read.SetReadDeadline(time.Now().Add(patience))
 	t.Cleanup(func() {
 		feed.Close()
 		read.Close()
@@ -143,6 +143,7 @@ func skip(t *testing.T, err error) {
 
 func (p *program) line(t *testing.T) string {
 	t.Helper()
+	p.read.SetReadDeadline(time.Now().Add(patience))
 	line, err := p.output.ReadString('\n')
 	if err != nil {
 		t.Fatalf("the program's output: %q, %v", line, err)
