@@ -117,7 +117,8 @@ func Resolve(command string) (path string, err error) {
 			return path, nil
 		}
 		var unusable NotStarted
-		if errors.As(err, &unusable) && unusable.Status == 126 && refusal == nil {
+		_, unseen := os.Stat(path) // a folder that may not be searched has nothing for us, as shells see it
+		if unseen == nil && errors.As(err, &unusable) && unusable.Status == 126 && refusal == nil {
 			refusal = err
 		}
 	}

@@ -168,7 +168,7 @@ func (c *counter) countSocket(p *Process, fd int, inode uint64) bool {
 func (c *counter) countTables(pid int, inodes map[uint64]bool) error {
 	read := 0
 	var last error
-	for _, t := range tables {
+	for _, t := range tables() {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, t.name))
 		if err != nil {
 			last = err

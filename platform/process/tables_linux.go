@@ -15,11 +15,14 @@ type entry struct {
 	name  string
 }
 
-// tables are those of sockets that accept(2) gives. One of them may be missing: without IPv6 there is no tcp6.
-var tables = []struct {
+// table is a file of /proc/PID/net.
+type table struct {
 	name  string
 	parse func(line string) (entry, bool)
-}{{"tcp", tcpEntry}, {"tcp6", tcpEntry}, {"unix", unixEntry}}
+}
+
+// tables are those of sockets that accept(2) gives. One of them may be missing: without IPv6 there is no tcp6.
+func tables() []table { return []table{{"tcp", tcpEntry}, {"tcp6", tcpEntry}, {"unix", unixEntry}} }
 
 func (c *counter) countTable(text string, parse func(string) (entry, bool), inodes map[uint64]bool) {
 	for line := range strings.Lines(text) {
