@@ -8,10 +8,14 @@ import (
 	"time"
 )
 
-// To returns a Dial that tries the addresses in turn, each as net.Dial takes it, and gives the first connection that it gets.
+// To returns a Dial that tries the addresses in turn, each as net.Dial takes it, and gives the first connection that it
+// gets. Without addresses it always fails.
 func To(network string, addresses ...string) func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		var first error
+		if len(addresses) == 0 {
+			first = errors.New("its address is not known yet")
+		}
 		for _, address := range addresses {
 			var dialer net.Dialer
 			c, err := dialer.DialContext(ctx, network, address)

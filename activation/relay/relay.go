@@ -155,6 +155,13 @@ func (r *Relay) Count() int {
 	return len(r.clients)
 }
 
+// Waiting is the number of clients that were taken and have no server yet.
+func (r *Relay) Waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting
+}
+
 // Connected waits until every client that was taken has a server, or the context ends, whose error it returns then.
 func (r *Relay) Connected(ctx context.Context) error {
 	return r.until(ctx, func() bool { return r.waiting == 0 })

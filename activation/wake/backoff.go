@@ -31,7 +31,8 @@ func (b *backoff) crashed(lived time.Duration) time.Duration {
 	return pause
 }
 
-// ended returns the pause after a run that ended well by itself. waiting tells whether a client has still to be served.
+// ended returns the pause after a run that ended well by itself; it listened for as long as it lived, if it did at all.
+// waiting tells whether a client has still to be served.
 func (b *backoff) ended(lived time.Duration, waiting bool) time.Duration {
 	b.crashes = 0
 	if lived >= b.settled || !waiting {
@@ -39,8 +40,11 @@ func (b *backoff) ended(lived time.Duration, waiting bool) time.Duration {
 		return 0
 	}
 	b.ends++
-	if b.ends <= freeEnds {
+	switch {
+	case b.ends <= freeEnds:
 		return 0
+	case lived > 0: // it may serve one client each time
+		return b.first / 10
 	}
 	return b.first
 }

@@ -29,8 +29,11 @@ func TestEndingWellIsNotPunishedAtOnce(t *testing.T) {
 			t.Fatalf("pause %s too early", got)
 		}
 	}
-	if got := b.ended(time.Millisecond, true); got != time.Second {
-		t.Errorf("pause %s, want 1s", got)
+	if got := b.ended(time.Millisecond, true); got != time.Second/10 {
+		t.Errorf("pause %s, want 100ms", got)
+	}
+	if got := b.ended(0, true); got != time.Second {
+		t.Errorf("pause %s without listening, want 1s", got)
 	}
 	if got := b.ended(time.Minute, true); got != 0 {
 		t.Errorf("after a settled run: %s", got)

@@ -12,6 +12,9 @@ type engine interface {
 	// arrived tells whether a client connected since it was asked last, also one that has left again.
 	arrived() bool
 
+	// waiting tells whether clients wait that the kernel's queues do not show.
+	waiting() bool
+
 	// hold makes new clients wait in the kernel's queue, before a stop, and lets them in again. Where the program
 	// accepts them itself it does nothing.
 	hold(bool)

@@ -39,8 +39,8 @@ func (l *life) busy() bool {
 	return err != nil || n > 0
 }
 
-// waiting tells whether a client waits on one of the sockets.
-func (l *life) waiting() bool { return platform.Readable(l.numbers()...) }
+// waiting tells whether a client waits on one of the sockets, or was accepted and has nobody yet.
+func (l *life) waiting() bool { return platform.Readable(l.numbers()...) || l.engine.waiting() }
 
 func (l *life) numbers() []int {
 	var numbers []int

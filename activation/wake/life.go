@@ -48,15 +48,16 @@ type life struct {
 	pace    pace
 	backoff backoff
 
-	current   *instance // the newest one; nil: none
-	former    *instance // the one that it replaces
-	last      *child    // the main process of the instance that ended last
-	signal    os.Signal // what next received
-	cause     os.Signal // the signal that ends Run
-	later     []os.Signal
-	held      bool   // clients are held back in the kernel's queue
-	failure   string // why the program does not run, while it should
-	uncounted bool   // it was told that connections cannot be counted
+	current    *instance // the newest one; nil: none
+	former     *instance // the one that it replaces
+	last       *child    // the main process of the instance that ended last
+	signal     os.Signal // what next received
+	cause      os.Signal // the signal that ends Run
+	later      []os.Signal
+	held       bool   // clients are held back in the kernel's queue
+	failure    string // why the program does not run, while it should
+	unreplaced string // why the last reload left the old instance
+	uncounted  bool   // it was told that connections cannot be counted
 
 	status int
 	err    error
@@ -114,6 +115,7 @@ func (l *life) next(a awaited) happening {
 	for {
 		select {
 		case l.signal = <-l.signals:
+			l.signal = l.meant(l.signal)
 			return signalled
 		default:
 		}
@@ -124,6 +126,7 @@ func (l *life) next(a awaited) happening {
 		}
 		select {
 		case l.signal = <-l.signals:
+			l.signal = l.meant(l.signal)
 			return signalled
 		case <-a.gone:
 			return allGone
@@ -149,6 +152,9 @@ func (l *life) next(a awaited) happening {
 
 // asleep: nothing runs, and the kernel queues who comes.
 func (l *life) asleep() state {
+	if l.engine.waiting() {
+		return l.starting
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	knock := make(chan error, 1)
@@ -353,11 +359,12 @@ func (l *life) judge(one *instance) state {
 	}
 	switch {
 	case l.current != nil: // the one that it was to replace still serves
-		l.say(slog.LevelError, "the new %s %s%s; the old one goes on", l.name(), ended(status), lines)
+		l.unreplaced = fmt.Sprintf("the new %s %s%s; the old one goes on", l.name(), ended(status), lines)
+		l.say(slog.LevelError, "%s", l.unreplaced)
 		return l.up
 	case l.interrupted(status):
 		return l.end
-	case !l.Lazy:
+	case !l.Lazy, l.Terminal && status == 0: // at a terminal that may have been Ctrl-C, which only the program saw
 		return l.endWithProgram(status, lines)
 	case status == 0:
 		l.say(slog.LevelInfo, "%s ended by itself", l.name())
@@ -394,7 +401,9 @@ func (l *life) pause(reason string, span time.Duration) state {
 	if reason == "" {
 		reason = fmt.Sprintf("%s ends again and again with its clients still waiting", l.name())
 		l.failure = reason
-		l.say(slog.LevelWarn, "%s: it is started again in %s", reason, span)
+		if l.backoff.ends == freeEnds+1 {
+			l.say(slog.LevelWarn, "%s: each time it is started again in %s", reason, span)
+		}
 	}
 	return func() state {
 		l.tell(fmt.Sprintf("%s; starting again in %s at the earliest", reason, span))
@@ -475,7 +484,11 @@ func (l *life) instances() []*instance {
 func (l *life) tell(text string) { l.Manager.Ready(text) }
 
 func (l *life) serving() string {
-	return fmt.Sprintf("%s is up (pid %d)", l.name(), l.current.main.pid)
+	text := fmt.Sprintf("%s is up (pid %d)", l.name(), l.current.main.pid)
+	if l.unreplaced != "" {
+		text += "; " + l.unreplaced
+	}
+	return text
 }
 
 func (l *life) say(level slog.Level, format string, a ...any) {

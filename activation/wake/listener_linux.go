@@ -149,6 +149,8 @@ func (e *listenerEngine) processes(one *instance) []int {
 
 func (e *listenerEngine) arrived() bool { return e.arrivals != nil && e.arrivals.Since() }
 
+func (e *listenerEngine) waiting() bool { return false }
+
 func (e *listenerEngine) hold(bool) {}
 
 func (e *listenerEngine) rest() {

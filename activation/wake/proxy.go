@@ -248,6 +248,9 @@ func (e *proxyEngine) connections(*instance) (int, error) { return e.relay.Count
 
 func (e *proxyEngine) arrived() bool { return e.arrivals.Swap(0) > 0 }
 
+// waiting: a program that dies leaves clients behind who were accepted for it.
+func (e *proxyEngine) waiting() bool { return e.relay.Waiting() > 0 }
+
 // hold also waits until the program has taken the clients that were accepted: those in the queue of its own socket would
 // be reset when it closes that.
 func (e *proxyEngine) hold(on bool) {

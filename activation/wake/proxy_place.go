@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -233,10 +234,29 @@ func (p *place) lookAgain(ctx context.Context, one *instance, log *slog.Logger) 
 
 // dial gives a client its connection to the program.
 func (p *place) dial(ctx context.Context) (net.Conn, error) {
-	if conn := p.takeSpare(); conn != nil {
+	conn := p.takeSpare()
+	switch {
+	case conn == nil:
+	case alive(conn):
 		return conn, nil
+	default: // the program that it was made to has ended
+		conn.Close()
 	}
 	return p.connect(ctx)
+}
+
+// alive tells whether the other side of a connection has not closed it.
+func alive(conn net.Conn) bool {
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	ended := false
+	err = raw.Control(func(fd uintptr) {
+		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		ended = err == nil && n == 0 || err != nil && err != unix.EAGAIN && err != unix.EINTR
+	})
+	return err == nil && !ended
 }
 
 func (p *place) connect(ctx context.Context) (net.Conn, error) {

@@ -1,6 +1,7 @@
 package wake
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -68,6 +69,7 @@ func (l *life) pass(one *instance, s os.Signal) {
 // reload does what Config.Reload says. Nil: the instance goes on.
 func (l *life) reload() state {
 	l.Manager.Reloading()
+	l.unreplaced = ""
 	switch l.Reload {
 	case ReloadRestart:
 		l.say(slog.LevelInfo, "%s is restarted; clients wait meanwhile", l.name())
@@ -86,7 +88,8 @@ func (l *life) reload() state {
 func (l *life) overlap() state {
 	l.say(slog.LevelInfo, "a new %s is started beside the old one", l.name())
 	if err := l.start(); err != nil {
-		l.say(slog.LevelError, "%v; the old %s goes on", err, l.name())
+		l.unreplaced = fmt.Sprintf("%v; the old %s goes on", err, l.name())
+		l.say(slog.LevelError, "%s", l.unreplaced)
 		return l.up
 	}
 	limit, stop := timer(l.StartLimit)
@@ -109,7 +112,8 @@ func (l *life) overlap() state {
 		case allGone:
 			return l.over
 		case timeUp:
-			l.say(slog.LevelError, "the new %s did not listen within %s%s; the old one goes on", l.name(), l.StartLimit, l.lastLines(l.current))
+			l.unreplaced = fmt.Sprintf("the new %s did not listen within %s%s; the old one goes on", l.name(), l.StartLimit, l.lastLines(l.current))
+			l.say(slog.LevelError, "%s", l.unreplaced)
 			return l.stop(l.up, l.current)
 		case signalled:
 			if next := l.obligeLoading(); next != nil {

@@ -32,6 +32,18 @@ func (l *life) takeTerminal(one *instance) {
 	}
 }
 
+// meant is what a signal says: HUP of a terminal that was closed is no wish to reload.
+func (l *life) meant(s os.Signal) os.Signal {
+	if s != syscall.SIGHUP || !l.Terminal {
+		return s
+	}
+	polled := []unix.PollFd{{Fd: 0, Events: unix.POLLIN}}
+	if _, err := unix.Poll(polled, 0); err == nil && polled[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0 {
+		return syscall.SIGTERM
+	}
+	return s
+}
+
 // suspended does for the shell's job control what it would do for the program alone: when a key stops the program, this
 // process and the others of its job stop as well, until the shell lets the job go on.
 func (l *life) suspended(by syscall.Signal) {

@@ -47,19 +47,20 @@ const (
 	mustNotBlock
 )
 
-// translate makes this process the program, which it tells of the sockets in the way of an adapter. It returns only with an
+// translate makes this process the program, which it tells of the sockets in the adapter's way. It returns only with an
 // error: a Refused or a NotStarted.
-func (c Config) translate(adapter string) error {
+func (c Config) translate(way decision) error {
 	who := identity{os.Getpid(), os.Getppid(), ""}
 	if wasPassed("LISTEN_PIDFDID") {
 		if id, ok := platform.PidfdID(); ok {
 			who.pidfdID = strconv.FormatUint(id, 10)
 		}
 	}
-	l, err := c.layout(adapter, who)
+	l, err := c.layout(way.adapter, who)
 	if err != nil {
 		return err
 	}
+	c.tell(way)
 	for _, h := range l.unnamed {
 		c.Log.Warn(fmt.Sprintf("%s is named by no {fd}: its clients wait for nobody", h))
 	}

@@ -75,7 +75,7 @@ func TestBecome(t *testing.T) {
 	if a.Shell {
 		become = c.becomeByShell
 	}
-	err := become(a.Adapter)
+	err := become(decision{mode: Translate, adapter: a.Adapter})
 	fmt.Fprintln(os.Stderr, err)
 	var failure NotStarted
 	if errors.As(err, &failure) {
@@ -101,8 +101,8 @@ func busy(t *testing.T) {
 	time.Sleep(time.Millisecond)
 }
 
-func (c Config) becomeByShell(adapter string) error {
-	l, err := c.layout(adapter, identity{os.Getpid(), os.Getppid(), ""})
+func (c Config) becomeByShell(way decision) error {
+	l, err := c.layout(way.adapter, identity{os.Getpid(), os.Getppid(), ""})
 	if err != nil {
 		return err
 	}

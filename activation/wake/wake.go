@@ -111,9 +111,8 @@ func Run(c Config, signals <-chan os.Signal) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	c.Log.Log(context.Background(), levelNotice, fmt.Sprintf("mode: %s (%s)", way.mode, way.why))
 	if way.mode == Translate {
-		return 0, c.translate(way.adapter)
+		return 0, c.translate(way)
 	}
 	c = c.withDefaults()
 	beat, err := c.Manager.Watchdog()
@@ -127,6 +126,7 @@ func Run(c Config, signals <-chan os.Signal) (status int, err error) {
 		return 0, err
 	}
 	defer engine.close()
+	c.tell(way)
 	c.Log.Debug(engine.describe())
 	l := &life{Config: c, mode: way.mode, engine: engine, family: family, signals: signals, pace: usualPace()}
 	if beat > 0 {
@@ -135,6 +135,11 @@ func Run(c Config, signals <-chan os.Signal) (status int, err error) {
 		l.beats = beats.C
 	}
 	return l.live()
+}
+
+// tell says which way is taken, and why.
+func (c Config) tell(way decision) {
+	c.Log.Log(context.Background(), levelNotice, fmt.Sprintf("mode: %s (%s)", way.mode, way.why))
 }
 
 func newEngine(c Config, mode Mode, family *children) (engine, error) {
