@@ -49,7 +49,10 @@ func runProgram(c console) error {
 		return err
 	}
 	config, err := r.wakeConfig(s, command, held)
-	if err != nil && !r.Explain {
+	if _, missing := errors.AsType[wake.NotStarted](err); missing && r.Explain {
+		config.Path, err = "", nil // which is among what it tells
+	}
+	if err != nil {
 		closeHeld(held)
 		return wakeFailure(err)
 	}
