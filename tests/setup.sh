@@ -91,7 +91,7 @@ install_tools() {
 
 # Known by these names in Debian 12.
 servers=(openbsd-inetd inetutils-inetd xinetd ucspi-tcp-ipv6 ipsvd s6 execline
-  libs6-2.11 libexecline2.9 libskarnet2.13 tcpd libwrap0 libevent-2.1-7)
+  libs6-2.11 libexecline2.9 libskarnet2.13 tcpd libwrap0 libevent-2.1-7 nginx)
 
 packages=$(missing_packages)
 # shellcheck disable=SC2086  # words
