@@ -176,7 +176,8 @@ func (s *swapper) swap(c seccomp.Call, n name, theirs *theirs, held *socket) err
 		s.c.Log.Warn("the program's O_NONBLOCK does not follow", "socket", held.String(), "err", err)
 	}
 	var set []string
-	if theirs.copy >= 0 {
+	unseen := theirs.copy < 0
+	if !unseen {
 		var err error
 		if set, err = socketoptions.Copy(theirs.copy, held.Number); err != nil {
 			s.c.Log.Warn("an option that the program set before it bound does not follow", "socket", held.String(), "err", err)
@@ -192,6 +193,10 @@ func (s *swapper) swap(c seccomp.Call, n name, theirs *theirs, held *socket) err
 		if err != nil {
 			s.say(c, complaint{true, fmt.Sprintf("the program binds %s, but cannot be given %s: refused (EPERM): %v", n, held, err)})
 			return s.notifier.Fail(c, unix.EPERM)
+		}
+		if unseen && len(p.registrations) > 0 {
+			s.say(c, complaint{true, fmt.Sprintf("the program waits for %s by epoll before it binds, which cannot follow without pidfd_getfd(2): it will not see its clients; allow that call (SystemCallFilter=pidfd_getfd in a unit)", n)})
+			continue
 		}
 		if err := theirs.process.Register(held.Number, p.fd, p.registrations); err != nil {
 			s.c.Log.Warn("what the program waits for on the socket (epoll) could not be put back: it may not see its clients", "socket", held.String(), "err", err)

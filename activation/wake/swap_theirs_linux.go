@@ -1,7 +1,6 @@
 package wake
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -118,16 +117,11 @@ func (t *theirs) read(fd int) error {
 	if !ok {
 		return fmt.Errorf("descriptor %d: %w", fd, unix.ENOTSOCK)
 	}
-	t.inode, t.nonblock, t.own = inode, flags&unix.O_NONBLOCK != 0, own{}
-	var protocol [32]byte
-	n, err := unix.Getxattr(fmt.Sprintf("/proc/%d/fd/%d", t.tid, fd), "system.sockprotoname", protocol[:])
-	if err == nil {
-		t.own = ownOf(string(bytes.TrimRight(protocol[:n], "\x00")))
-	}
+	t.inode, t.nonblock, t.own = inode, flags&unix.O_NONBLOCK != 0, ownOf(process.SocketProtocol(t.tid, fd))
 	return nil
 }
 
-// ownOf reads the name of a socket's protocol, as the kernel's socket file system has it in an extended attribute.
+// ownOf reads the name of a socket's protocol.
 func ownOf(protocol string) own {
 	switch protocol {
 	case "TCP", "MPTCP":
@@ -168,9 +162,7 @@ func (t *theirs) targets(bound int) []target {
 		if flags, err := process.Flags(t.tid, fd); err == nil {
 			p.closeOnExec = flags&unix.O_CLOEXEC != 0
 		}
-		if t.copy >= 0 {
-			p.registrations = process.Registrations(t.tid, fd)
-		}
+		p.registrations = process.Registrations(t.tid, fd)
 		targets = append(targets, p)
 	}
 	return targets

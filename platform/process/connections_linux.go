@@ -6,15 +6,18 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 // Connections counts the connections that the processes accepted from our listening sockets: those whose own address is a
 // listener's, and that have a peer, even one that will send no more. One that several processes share counts once; one that
-// nobody accepted yet does not count. Where a process's descriptors cannot be duplicated, its network namespace's tables tell;
-// where they cannot even be seen, all connections to the listeners' addresses count in that namespace. An error is returned
-// only when neither can be had of a process that lives.
+// nobody accepted yet does not count. Where a process's descriptors cannot be duplicated, its network namespace's tables tell,
+// and what is in none of them came through a listener of another namespace (PrivateNetwork= of systemd.exec(5)); where they
+// cannot even be seen, all connections to the listeners' addresses count in that namespace. An error is returned only when
+// neither can be had of a process that lives.
 func Connections(pids []int, listeners []int) (int, error) {
 	c := counter{seen: map[uint64]bool{}}
 	for _, fd := range listeners {
@@ -86,6 +89,7 @@ func (l listener) accepts(local netip.AddrPort, name string) bool {
 type counter struct {
 	listeners   []listener
 	seen        map[uint64]bool // inodes of sockets that were judged
+	inherited   map[uint64]bool // see ours
 	connections int
 }
 
@@ -127,7 +131,47 @@ func (c *counter) count(pid int) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	return c.countTables(pid, unknown)
+	if err := c.countTables(pid, unknown); err != nil {
+		return err
+	}
+	c.countForeign(pid, fds, unknown)
+	return nil
+}
+
+// countForeign counts the sockets that no table of the process's namespace knows, and that we do not have as well. A socket
+// that was never bound nor connected is in no table either, and counts: better one too many than one too few.
+func (c *counter) countForeign(pid int, fds []int, unknown map[uint64]bool) {
+	for _, fd := range fds {
+		inode, ok := SocketInode(pid, fd)
+		if ok && unknown[inode] && !c.seen[inode] && !c.ours()[inode] && c.acceptsProtocol(SocketProtocol(pid, fd)) {
+			c.seen[inode] = true
+			c.connections++
+		}
+	}
+}
+
+// ours are the sockets of this process: the listeners, and what its manager gave to it.
+func (c *counter) ours() map[uint64]bool {
+	if c.inherited == nil {
+		c.inherited = map[uint64]bool{}
+		fds, _ := list("/proc/self/fd")
+		for _, fd := range fds {
+			if inode, ok := SocketInode(os.Getpid(), fd); ok {
+				c.inherited[inode] = true
+			}
+		}
+	}
+	return c.inherited
+}
+
+// acceptsProtocol tells whether a listener can have accepted a socket of that protocol.
+func (c *counter) acceptsProtocol(name string) bool {
+	return slices.ContainsFunc(c.listeners, func(l listener) bool {
+		if l.name != "" {
+			return strings.HasPrefix(name, "UNIX")
+		}
+		return strings.HasPrefix(name, "TCP") || strings.HasPrefix(name, "MPTCP")
+	})
 }
 
 // gone tells whether the error is that there is no such process any more.

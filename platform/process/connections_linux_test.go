@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/platform"
 )
 
 var loopback4 = [4]byte{127, 0, 0, 1}
@@ -192,5 +194,72 @@ func TestConnectionsShared(t *testing.T) {
 	}
 	if n, err := Connections([]int{p.pid}, nil); n != 0 || err != nil {
 		t.Errorf("no listeners: %d, %v", n, err)
+	}
+}
+
+// A service in a network namespace of its own (PrivateNetwork=) accepts clients of another one, which its tables do not know.
+func TestConnectionsOfAnotherNamespace(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		domain int
+		sa     unix.Sockaddr
+	}{
+		{"IPv4", unix.AF_INET, &unix.SockaddrInet4{Addr: loopback4}},
+		{"unix", unix.AF_UNIX, &unix.SockaddrUnix{Name: filepath.Join(t.TempDir(), "s")}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := listen(t, c.domain, c.sa)
+			p := start(t, "accept", inOwnNetwork(t), uintptr(l.fd))
+			expectForeign(t, 0, "none", l.fd, p.pid)
+			client := dial(t, l.network, l.address, "k")
+			p.line(t)
+			expectForeign(t, 1, "one", l.fd, p.pid)
+			expect(t, 1, "one, by its duplicate", []int{l.fd}, p.pid)
+			dial(t, l.network, l.address, "q")
+			p.line(t)
+			client.Close()
+			expectForeign(t, 1, "one that only the client closed", l.fd, p.pid)
+		})
+	}
+}
+
+// inOwnNetwork forks on a thread that has a network namespace of its own.
+func inOwnNetwork(t *testing.T) func(func() error) error {
+	return func(fork func() error) error {
+		done := make(chan error)
+		var unsupported error
+		platform.OnOwnThread(func() {
+			if unsupported = unix.Unshare(unix.CLONE_NEWNET); unsupported != nil {
+				done <- nil
+				return
+			}
+			done <- fork()
+		})
+		err := <-done
+		if unsupported != nil {
+			t.Skipf("no network namespace of its own: %v", unsupported)
+		}
+		return err
+	}
+}
+
+// expectForeign checks what is counted when no descriptor can be duplicated.
+func expectForeign(t *testing.T, want int, what string, fd, pid int) {
+	t.Helper()
+	got := until(t, want, func() (int, error) {
+		l, _ := listenerOf(fd)
+		c := counter{seen: map[uint64]bool{}, listeners: []listener{l}}
+		fds, unknown := numbers(fmt.Sprintf("/proc/%d/fd", pid)), map[uint64]bool{}
+		for _, fd := range fds {
+			if inode, ok := SocketInode(pid, fd); ok {
+				unknown[inode] = true
+			}
+		}
+		err := c.countTables(pid, unknown)
+		c.countForeign(pid, fds, unknown)
+		return c.connections, err
+	})
+	if got != want {
+		t.Errorf("%s: %d connections, want %d", what, got, want)
 	}
 }

@@ -19,6 +19,17 @@ func SocketInode(pid, fd int) (inode uint64, ok bool) {
 	return socketInode(target)
 }
 
+// SocketProtocol returns the name of the protocol of the socket at a descriptor, such as TCP, UDPv6 or UNIX-STREAM, which the
+// kernel's socket file system has in an extended attribute; empty where that cannot be had.
+func SocketProtocol(pid, fd int) string {
+	var name [32]byte
+	n, err := unix.Getxattr(descriptorPath(pid, fd), "system.sockprotoname", name[:])
+	if err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(name[:n])
+}
+
 func socketInode(link string) (inode uint64, ok bool) {
 	digits, ok := strings.CutPrefix(link, "socket:[")
 	if !ok {

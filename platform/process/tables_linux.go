@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// entry is a connected socket in a table of /proc/PID/net.
+// entry is a socket in a table of /proc/PID/net.
 type entry struct {
-	inode uint64 // 0: nobody accepted it yet, or it waits for its end
-	local netip.AddrPort
-	name  string
+	inode     uint64 // 0: nobody accepted it yet, or it waits for its end
+	local     netip.AddrPort
+	name      string
+	connected bool
 }
 
 // table is a file of /proc/PID/net.
@@ -31,7 +32,7 @@ func (c *counter) countTable(text string, parse func(string) (entry, bool), inod
 			continue
 		}
 		c.seen[e.inode] = true
-		if c.accepted(e.local, e.name) {
+		if e.connected && c.accepted(e.local, e.name) {
 			c.connections++
 		}
 	}
@@ -53,12 +54,10 @@ func tcpEntry(line string) (entry, bool) {
 		return entry{}, false
 	}
 	state, err := strconv.ParseUint(f[3], 16, 8)
-	if err != nil || state == tcpTimeWait || state == tcpClose || state == tcpListen {
-		return entry{}, false
-	}
 	local, ok := tableAddress(f[1])
-	inode, err := strconv.ParseUint(f[9], 10, 64)
-	return entry{inode: inode, local: local}, ok && err == nil
+	inode, err2 := strconv.ParseUint(f[9], 10, 64)
+	connected := state != tcpTimeWait && state != tcpClose && state != tcpListen
+	return entry{inode, local, "", connected}, ok && err == nil && err2 == nil
 }
 
 // tableAddress reads an address whose 32-bit words stand in hexadecimal in this machine's order, and its port.
@@ -87,5 +86,5 @@ func unixEntry(line string) (entry, bool) {
 		f[i], path, _ = strings.Cut(strings.TrimLeft(path, " "), " ")
 	}
 	inode, err := strconv.ParseUint(f[6], 10, 64)
-	return entry{inode: inode, name: path}, err == nil && f[5] == connected && path != ""
+	return entry{inode: inode, name: path, connected: f[5] == connected && path != ""}, err == nil
 }
