@@ -74,6 +74,9 @@ func boot() (int, error) {
 			return 0, err
 		}
 	}
+	if err := fetchNginx(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err) // the tests that need it are skipped
+	}
 	arguments := []string{"../boot-systemd.sh", "-T", "300", "-b", dir}
 	if root := os.Getenv("ROUSE_TEST_ROOT"); root != "" {
 		arguments = append(arguments, "-r", root)
@@ -91,6 +94,25 @@ func boot() (int, error) {
 		return exit.ExitCode(), nil
 	}
 	return 0, err
+}
+
+// fetchNginx puts the packages of nginx there, where it is not installed. Another root has it, or goes without.
+func fetchNginx(dir string) error {
+	if _, err := exec.LookPath(nginxPath); err == nil || os.Getenv("ROUSE_TEST_ROOT") != "" {
+		return nil
+	}
+	cmd := exec.Command("../tools/fetch-debs.sh", "nginx")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("fetch nginx: %w", err)
+	}
+	for _, deb := range strings.Fields(string(out)) {
+		if err := copyFile(deb, filepath.Join(dir, filepath.Base(deb)), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // build puts the program that is tested there.
@@ -113,6 +135,11 @@ func install(from string) error {
 		copyFile(filepath.Join(from, "rouse.env"), "/etc/rouse/rouse.env", 0o644),
 		os.WriteFile("/var/www/html/index.html", []byte("<h1>Rouse</h1>\n"), 0o644),
 	)
+	// --keep-directory-symlink: /lib is a link to /usr/lib.
+	const unpack = `for deb in *.deb; do [ ! -e "$deb" ] || dpkg --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --warning=no-timestamp -C /; done`
+	packages := exec.Command("sh", "-c", unpack)
+	packages.Dir = from
+	err = errors.Join(err, packages.Run())
 	units, _ := filepath.Glob(filepath.Join(from, "rouse*.s*"))
 	for _, unit := range units {
 		err = errors.Join(err, copyFile(unit, filepath.Join("/etc/systemd/system", filepath.Base(unit)), 0o644))
