@@ -37,6 +37,16 @@ func (a Address) hostPort() (string, error) {
 	return text, nil
 }
 
+// network is tcp or udp, and for an IPv4 address tcp4 or udp4: package net takes 0.0.0.0 for all addresses of IPv6 too.
+func (a Address) network(hostPort string) string {
+	if host, _, err := net.SplitHostPort(hostPort); err == nil {
+		if address, err := netip.ParseAddr(host); err == nil && address.Is4() {
+			return a.Source + "4"
+		}
+	}
+	return a.Source
+}
+
 func bindTCP(a Address) ([]Socket, error) {
 	hostPort, err := a.hostPort()
 	if err != nil {
@@ -45,7 +55,7 @@ func bindTCP(a Address) ([]Socket, error) {
 	var config net.ListenConfig
 	// Go listens with MPTCP by default; a socket that may be handed on has to be what other programs expect.
 	config.SetMultipathTCP(false)
-	l, err := config.Listen(context.Background(), "tcp", hostPort)
+	l, err := config.Listen(context.Background(), a.network(hostPort), hostPort)
 	if err != nil {
 		return nil, bindError(a, hostPort, err)
 	}
@@ -59,7 +69,7 @@ func bindUDP(a Address) ([]Socket, error) {
 		return nil, err
 	}
 	var config net.ListenConfig
-	c, err := config.ListenPacket(context.Background(), "udp", hostPort)
+	c, err := config.ListenPacket(context.Background(), a.network(hostPort), hostPort)
 	if err != nil {
 		return nil, bindError(a, hostPort, err)
 	}

@@ -24,7 +24,7 @@ func openOne(t testing.TB, text string) Socket {
 
 // A user without an activator gets an ordinary listening TCP socket, which other programs understand when it is passed on.
 func TestBindTCP(t *testing.T) {
-	for text, family := range map[string]platform.Family{"tcp:127.0.0.1:0": platform.IPv4, "tcp:localhost:0": platform.IPv4} {
+	for text, family := range map[string]platform.Family{"tcp:127.0.0.1:0": platform.IPv4, "tcp:0.0.0.0:0": platform.IPv4, "tcp:localhost:0": platform.IPv4} {
 		s := openOne(t, text)
 		described, err := platform.Describe(passed(t, s.Listener.(syscall.Conn)))
 		if err != nil {

@@ -100,6 +100,8 @@ func TestHoldBound(t *testing.T) {
 	path := filepath.Join(shortDir(t), "s")
 	for text, want := range map[string]platform.Socket{
 		"tcp:127.0.0.1:0":     {Family: platform.IPv4, Type: platform.Stream, Protocol: "tcp", State: platform.Listening},
+		"tcp:0.0.0.0:0":       {Family: platform.IPv4, Type: platform.Stream, Protocol: "tcp", State: platform.Listening},
+		"udp:0.0.0.0:0":       {Family: platform.IPv4, Type: platform.Datagram, Protocol: "udp", State: platform.Bound},
 		"dns=udp:127.0.0.1:0": {Family: platform.IPv4, Type: platform.Datagram, Protocol: "udp", State: platform.Bound},
 		"unix:" + path:        {Family: platform.Unix, Type: platform.Stream, Protocol: "unix", State: platform.Listening},
 	} {

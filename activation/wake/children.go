@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,7 @@ type children struct {
 	stopped   chan syscall.Signal // the signal that stopped a child of the terminal's (job control); the newest only
 	strangers map[int]bool        // children that this process had before, from a shell that executed it in its place
 	signals   chan os.Signal
+	listening chan struct{} // closed when signals come in
 	closed    chan struct{}
 }
 
@@ -37,12 +39,15 @@ func newChildren() *children {
 		stopped:   make(chan syscall.Signal, 1),
 		strangers: ownChildren(),
 		signals:   make(chan os.Signal, 1),
+		listening: make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
 	becomeSubreaper()
-	signal.Notify(c.signals, syscall.SIGCHLD)
-	go func() {
+	go func() { // the runtime takes its time for it, and the first start need not wait
 		defer close(c.closed)
+		signal.Notify(c.signals, syscall.SIGCHLD)
+		close(c.listening)
+		c.reap()
 		for range c.signals {
 			c.reap()
 		}
@@ -50,7 +55,19 @@ func newChildren() *children {
 	return c
 }
 
-func (c *children) close() {
+// close ends the reaping. What has ended and is on its way is reaped before, for at most the time given.
+func (c *children) close(limit time.Duration) {
+	<-c.listening
+	bye, stop := timer(limit)
+	defer stop()
+	for over := len(c.strangers) > 0; !over && !childless(); {
+		select {
+		case <-c.change():
+		case <-bye:
+			over = true
+		case <-time.After(time.Millisecond): // it may have ended before change was asked
+		}
+	}
 	signal.Stop(c.signals)
 	close(c.signals)
 	<-c.closed

@@ -28,3 +28,8 @@ func ownChildren() map[int]bool {
 	}
 	return pids
 }
+
+// childless tells whether this process has no children, also none that ended and was not reaped (waitid(2)).
+func childless() bool {
+	return unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == unix.ECHILD
+}

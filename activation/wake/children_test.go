@@ -10,7 +10,7 @@ import (
 // newFamily is for one test, which is not parallel: two would take each other's processes.
 func newFamily(t *testing.T) *children {
 	family := newChildren()
-	t.Cleanup(family.close)
+	t.Cleanup(func() { family.close(time.Second) })
 	return family
 }
 

@@ -72,14 +72,13 @@ func (c Config) decideAuto() decision {
 
 // beside lists the options that need somebody beside the program, as they are written.
 func (c Config) beside() []string {
-	passed := slices.ContainsFunc(c.Sockets, func(h activation.Held) bool { return h.Passed })
 	var needs []string
 	for _, option := range []struct {
 		name  string
 		given bool
 	}{
 		{"--idle-stop", c.IdleStop > 0},
-		{"--lazy", c.Lazy && !passed}, // with passed sockets it is the default, and the manager does the waiting
+		{"--lazy", c.LazyAsked}, // where it is the default, the manager did the waiting
 		{"--map", len(c.Maps) > 0},
 		{"--family=any", c.AnyFamily},
 		{"--getsockname=yes", c.Faking == FakeYes},

@@ -39,7 +39,7 @@ func TestDecide(t *testing.T) {
 	}{
 		{"asks", "gunicorn", func(*Config) {}, Translate, "systemd", "as systemd: gunicorn asks for its sockets itself"},
 		{"asks, but idle", "gunicorn", func(c *Config) { c.IdleStop = time.Minute }, "", "", ""},
-		{"asks, but lazy by itself", "gunicorn", func(c *Config) { c.Sockets[0].Passed = false }, "", "", ""},
+		{"asks, but is to be lazy", "gunicorn", func(c *Config) { c.LazyAsked = true }, "", "", ""},
 		{"nginx does not ask", "nginx", func(*Config) {}, "", "", ""},
 		{"unknown", "x", func(*Config) {}, "", "", ""},
 		{"forced", "x", func(c *Config) { c.Mode = Translate }, Translate, "systemd", "as systemd, the usual scheme"},
@@ -84,7 +84,7 @@ func TestDecideRefuses(t *testing.T) {
 		{func(c *Config) { c.Sockets = nil }, "there is no socket to give to x: start rouse by a socket unit"},
 		{func(c *Config) { c.Sockets = []activation.Held{heldUDP("0.0.0.0:53")}; c.IdleStop = time.Second }, "it needs a stream socket"},
 		{func(c *Config) { c.Mode, c.IdleStop, c.Maps = Translate, time.Second, []Map{{}} }, "nobody is left for --idle-stop, --map: leave that out"},
-		{func(c *Config) { c.As, c.Sockets[0].Passed = "nginx", false }, "nobody is left for --lazy"},
+		{func(c *Config) { c.As, c.LazyAsked = "nginx", true }, "nobody is left for --lazy"},
 		{func(c *Config) { c.As = "smoke" }, "--as=smoke: there are systemd"},
 	}
 	if runtime.GOOS != "linux" {
@@ -180,8 +180,19 @@ func TestExplainNotices(t *testing.T) {
 	if notices := c.notices(decision{mode: Listener}, Program{}, newSockets(c.Sockets)); len(notices) != 0 {
 		t.Error(notices)
 	}
-	notices = strings.Join(c.notices(decision{mode: Translate, adapter: "argv"}, Program{}, newSockets(c.Sockets)), "\n")
-	if !strings.Contains(notices, "no argument says where the descriptor belongs") {
-		t.Error(notices)
+}
+
+// What Run would refuse is told as it would tell it, and no mode: nothing would be started.
+func TestExplainRefusal(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"no argument says where the descriptor belongs": func(c *Config) { c.As = "argv" },
+		"there is no socket mail":                       func(c *Config) { c.Maps = []Map{{Text: "25=mail", Bind: "25", Socket: "mail"}} },
+		"UDP socket":                                    func(c *Config) { c.Mode, c.Sockets = Proxy, []activation.Held{heldUDP("127.0.0.1:53")} },
+	} {
+		c := knocking(t, "x")
+		change(&c)
+		if e := Explain(c); e.Mode != "" || e.Adapter != "" || !strings.Contains(e.Why, want) || strings.Contains(strings.Join(e.Notices, "\n"), want) {
+			t.Errorf("%+v, want %s", e, want)
+		}
 	}
 }

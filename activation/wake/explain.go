@@ -62,12 +62,29 @@ func Explain(c Config) Explanation {
 		e.Maps = append(e.Maps, m.Text)
 	}
 	d, err := c.decide()
-	e.Mode, e.Adapter, e.Why = d.mode, d.adapter, d.why
-	if err != nil {
-		e.Why = err.Error()
+	if err == nil {
+		err = c.refusal(d, sockets)
 	}
+	if err != nil {
+		d = decision{why: err.Error()}
+	}
+	e.Mode, e.Adapter, e.Why = d.mode, d.adapter, d.why
 	e.Notices = append(e.Notices, c.notices(d, known, sockets)...)
 	return e
+}
+
+// refusal says why nothing would be started in the way that was decided on, or nothing.
+func (c Config) refusal(d decision, sockets []*socket) error {
+	var err error
+	switch d.mode {
+	case Translate:
+		_, err = c.layout(d.adapter, identity{})
+	case Listener:
+		_, err = resolve(c.Maps, sockets)
+	case Proxy:
+		_, err = newPlaces(c)
+	}
+	return err
 }
 
 // notices lists what would not work in the mode that would be taken.
@@ -84,8 +101,7 @@ func (c Config) notices(d decision, known Program, sockets []*socket) []string {
 	}
 	switch d.mode {
 	case Translate:
-		l, err := c.layout(d.adapter, identity{})
-		tell(err)
+		l, _ := c.layout(d.adapter, identity{})
 		for _, h := range l.unnamed {
 			all = append(all, fmt.Sprintf("%s is named by no {fd}, and the program would not get it", h))
 		}
@@ -93,12 +109,8 @@ func (c Config) notices(d decision, known Program, sockets []*socket) []string {
 			all = append(all, "nginx takes a socket only where a listen directive has the socket's own address; it binds the others itself")
 		}
 	case Listener:
-		_, err := resolve(c.Maps, sockets)
-		tell(err)
 		all = append(all, c.listenerNotices(sockets)...)
 	case Proxy:
-		_, err := newPlaces(c)
-		tell(err)
 		all = append(all, "the program sees rouse as its client; --proxy-protocol tells it the real one, where it can read that")
 		if known.Adapter != "" && len(c.beside()) == 0 {
 			all = append(all, fmt.Sprintf("--as %s would give %s the sockets themselves", known.Adapter, known.name))

@@ -152,7 +152,8 @@ func (l *life) next(a awaited) happening {
 
 // asleep: nothing runs, and the kernel queues who comes.
 func (l *life) asleep() state {
-	if l.engine.waiting() {
+	if l.waiting() {
+		l.say(slog.LevelInfo, "a client waits")
 		return l.starting
 	}
 	ctx, cancel := context.WithCancel(context.Background())

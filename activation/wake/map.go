@@ -232,10 +232,13 @@ func listNames(sockets []*socket) string {
 	var names []string
 	for _, s := range sockets {
 		name := s.Source
-		if s.Name != "" && !strings.HasSuffix(s.Source, ":"+s.Name) {
+		if s.Name != "" && !strings.HasSuffix(name, ":"+s.Name) && !strings.Contains(name, ":"+s.Name+"[") {
 			name = s.Name + " (" + s.Source + ")"
 		}
 		names = append(names, name)
+	}
+	if len(names) == 1 {
+		return "there is only " + names[0]
 	}
 	return "there are " + strings.Join(names, ", ")
 }

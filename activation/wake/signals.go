@@ -132,6 +132,7 @@ func (l *life) finish() state {
 // joinEnd makes the end final, and returns all instances: the victims, which were told to end, and those that are to be told.
 func (l *life) joinEnd(victims []*instance) []*instance {
 	l.cause = l.signal
+	l.say(slog.LevelInfo, "%s is stopped after %s", l.name(), signalName(l.signal))
 	l.Manager.Stopping("stopping " + l.name() + " after " + signalName(l.signal))
 	l.hold(true)
 	for _, one := range l.instances() {

@@ -32,8 +32,9 @@ type swapper struct {
 	mu       sync.Mutex // the timers look at what follows
 	matcher  *matcher
 	progress *progress
+	got      map[*socket]bool // listeners that were swapped in
 	ended    bool
-	quiet    *time.Timer // runs since the program took a socket
+	quiet    *time.Timer // runs since the program got or took a socket
 }
 
 // name is an address that a program bound.
@@ -45,7 +46,7 @@ type name struct {
 func newSwapper(e *listenerEngine, one *instance, n *seccomp.Notifier) *swapper {
 	s := &swapper{
 		listenerEngine: e, one: one, notifier: n, names: map[*socket]name{}, said: map[string]bool{},
-		matcher: newMatcher(e.sockets, e.rules, e.c.AnyFamily), progress: newProgress(e.sockets, e.rules),
+		matcher: newMatcher(e.sockets, e.rules, e.c.AnyFamily), progress: newProgress(e.sockets, e.rules), got: map[*socket]bool{},
 	}
 	s.quiet = time.AfterFunc(time.Hour, s.settled)
 	s.quiet.Stop()
@@ -207,6 +208,11 @@ func (s *swapper) swap(c seccomp.Call, n name, theirs *theirs, held *socket) err
 	s.c.Log.Debug("the program got the socket", "socket", held.String(), "for", n.String(), "pid", theirs.tid, "options", strings.Join(set, " "))
 	if held.Kind == activation.Packet {
 		s.take(held)
+	} else {
+		s.mu.Lock()
+		s.got[held] = true
+		s.quiet.Reset(s.settle)
+		s.mu.Unlock()
 	}
 	return s.notifier.Return(c, 0)
 }
@@ -255,8 +261,8 @@ func (n name) differs(held *socket) bool {
 	return n.port != held.address.Port() || n.path != cleanPath(held.Info.Local) && held.transport == local
 }
 
-// mostSaid is how many complaints are made about one instance, errors aside.
-const mostSaid = 20
+// mostSaid is how many complaints are made about one instance, errors aside: FTP servers bind a port for every transfer.
+const mostSaid = 5
 
 // say logs a complaint, once for each instance.
 func (s *swapper) say(c seccomp.Call, what complaint) {
@@ -264,6 +270,9 @@ func (s *swapper) say(c seccomp.Call, what complaint) {
 		return
 	}
 	s.said[what.text] = true
+	if !what.serious && len(s.said) == mostSaid {
+		what.text += " (further binds are told of at --log-level=debug only)"
+	}
 	level := slog.LevelWarn
 	if what.serious {
 		level = slog.LevelError

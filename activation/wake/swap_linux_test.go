@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -84,7 +85,7 @@ func newDesk(t *testing.T, program, network, address string, edit ...func(*Confi
 			d.kill(one)
 		}
 		d.close()
-		family.close()
+		family.close(time.Second)
 		if t.Failed() {
 			t.Log(d.log)
 		}
@@ -371,9 +372,14 @@ func TestSwapGetsockname(t *testing.T) {
 		faked  bool
 		passed bool // the socket's own address
 	}{
-		{"a map with another port", func(c *Config) { c.Maps = maps(t, "4711=web") }, true, false},
+		{"a map with another port", func(c *Config) { c.Maps = maps(t, "4711=web") }, false, true},
+		{"a map, and a program that compares", func(c *Config) {
+			c.Maps = maps(t, "4711=web")
+			c.Path = linkTo(t, c.Path, "node")
+		}, true, false},
 		{"never", func(c *Config) {
 			c.Maps = maps(t, "4711=web")
+			c.Path = linkTo(t, c.Path, "node")
 			c.Faking = FakeNo
 		}, false, true},
 		{"a guess", func(c *Config) {}, false, true},
@@ -564,4 +570,18 @@ func open(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// linkTo is another name of a program.
+func linkTo(t *testing.T, path, name string) string {
+	t.Helper()
+	link := filepath.Join(t.TempDir(), name)
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		err = os.Link(real, link) // a symbolic one would be seen through
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	return link
 }

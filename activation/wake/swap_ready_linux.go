@@ -2,7 +2,11 @@ package wake
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
+
+	"github.com/rouse-server/rouse/platform/process"
 )
 
 // take marks a socket as taken. With the last one the instance is ready.
@@ -19,17 +23,30 @@ func (s *swapper) take(held *socket) {
 	}
 }
 
-// settled is called when the program took some sockets and no other for a while: it will not.
+// settled is called when the program got or took some sockets and no other for a while: it will not. One that it got and keeps
+// is taken also without listen(2), which some leave out when they find that the socket listens already (HAProxy).
 func (s *swapper) settled() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	before := s.progress.complete()
+	for inode, held := range s.inodes {
+		if s.got[held] && !s.progress.has(held) && keeps(inode) {
+			s.progress.take(held)
+		}
+	}
+	if !before && s.progress.complete() {
+		close(s.one.ready)
+	}
 	left := s.progress.left()
-	if s.ended || len(left) == 0 {
+	if len(left) == 0 || len(s.progress.taken) == 0 {
 		return
 	}
 	var names []string
 	for _, held := range left {
-		names = append(names, fmt.Sprintf("%s (%s)", held, held.Info.Local))
+		names = append(names, fmt.Sprintf("%s (%s %s)", held.Source, held.transport, held.Info.Local))
 	}
 	s.c.Log.Warn("the program listens, but took only some of its sockets; clients of the others wait in vain: let it bind them, or pass them to nobody",
 		"pid", s.one.main.pid, "left", strings.Join(names, ", "))
@@ -37,6 +54,11 @@ func (s *swapper) settled() {
 		s.progress.expected = s.progress.taken
 		close(s.one.ready)
 	}
+}
+
+// keeps tells whether a process below us has the socket.
+func keeps(inode uint64) bool {
+	return slices.ContainsFunc(process.Descendants(os.Getpid()), func(pid int) bool { return len(process.SameSocket(pid, inode)) > 0 })
 }
 
 // warnOfUnused tells of maps that the program did not use in time, and why that may be.
@@ -53,10 +75,10 @@ func (s *swapper) warnOfUnused() {
 	}
 }
 
-// learn looks back at an instance that ended. One that was given a socket by a guess and never listened may have compared
-// ports: the next one is told the port that it binds.
+// learn looks back at an instance that ended. One that was given a socket of another port and never listened may have
+// compared the two: the next one is told the port that it binds.
 func (s *swapper) learn() {
-	if s.c.Faking == FakeYes || s.c.Faking == FakeNo || len(s.rules) > 0 || s.faking.Load() {
+	if s.c.Faking == FakeYes || s.c.Faking == FakeNo || s.faking.Load() {
 		return
 	}
 	for held, n := range s.names {

@@ -39,7 +39,7 @@ func (s *swapper) look(c seccomp.Call) (*theirs, error) {
 			err = fmt.Errorf("thread %d has a table of descriptors of its own", c.TID)
 		}
 	}
-	if err != nil && !errors.Is(err, unix.EBADF) && !errors.Is(err, unix.ENOTSOCK) {
+	if err != nil && (pid != c.TID || !errors.Is(err, unix.EBADF) && !errors.Is(err, unix.ENOTSOCK)) { // a thread may have a table of its own
 		s.c.Log.Debug("the program's socket is known from /proc only: its options and epoll registrations do not follow", "pid", pid, "err", err)
 		t.closeCopy()
 		err = t.read(fd)

@@ -23,7 +23,7 @@ func (c Config) become(l layout, ownTable func() error) error {
 		}
 	}
 	closeOnExec()
-	signal.Reset() // what comes from now on ends this process, as it would end the program before it is ready for signals
+	signal.Reset(notified()...) // what comes from now on ends this process, as it would end the program before it is ready for signals
 	if err := giveUpPrivileges(c.Privileges); err != nil {
 		return NotStarted{126, fmt.Errorf("no_new_privs: %w", err)}
 	}
@@ -40,6 +40,11 @@ func (c Config) become(l layout, ownTable func() error) error {
 		return NotStarted{126, fmt.Errorf("give %s its sockets: %w", c.name(), err)}
 	}
 	return notExecuted(c.Path, syscall.Exec(path, argv, l.env))
+}
+
+// notified lists the signals that are caught here. To reset all that there are costs milliseconds.
+func notified() []os.Signal {
+	return []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGIO}
 }
 
 func (w want) apply(h activation.Held) error {

@@ -38,7 +38,7 @@ const (
 type Faking string
 
 const (
-	FakeAuto Faking = "auto" // where a map gives a program another port than it binds, and for programs known to compare
+	FakeAuto Faking = "auto" // for programs known to compare the ports, where they differ; for others after one ended over it
 	FakeYes  Faking = "yes"
 	FakeNo   Faking = "no"
 )
@@ -71,6 +71,7 @@ type Config struct {
 	ProxyWith  string // proxy mode: the PROXY header sent to the program, v1, v2 or none
 
 	Lazy         bool           // nothing is started before a client knocks
+	LazyAsked    bool           // Lazy was asked for, and is no default: the program must not take this process's place
 	IdleStop     time.Duration  // stop when no connection was there for so long; 0: never
 	StartLimit   time.Duration  // the program has to listen within it; 0: it may take its time, and a line says so after 10 s
 	StopSignal   syscall.Signal // 0: the graceful one that the program is known for, else SIGTERM
@@ -120,7 +121,7 @@ func Run(c Config, signals <-chan os.Signal) (status int, err error) {
 		return 0, refused("%v", err)
 	}
 	family := newChildren()
-	defer family.close()
+	defer family.close(time.Second)
 	engine, err := newEngine(c, way.mode, family)
 	if err != nil {
 		return 0, err

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -41,9 +42,14 @@ func runProgram(c console) error {
 	if len(command) == 0 || command[0] == "" {
 		return usage("rouse run needs a program: rouse run [OPTIONS] -- CMD [ARG…]")
 	}
-	if !r.Explain {
+	listening := make(chan struct{})
+	go func() { // the runtime takes its time for it, and meanwhile there is enough to do
+		defer close(listening)
+		if r.Explain {
+			return
+		}
 		signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGWINCH)
-	}
+	}()
 	held, notices, err := r.hold(s, opener)
 	if err != nil {
 		return err
@@ -59,7 +65,7 @@ func runProgram(c console) error {
 	if r.Explain {
 		defer closeHeld(held)
 		explanation := wake.Explain(config)
-		explanation.Notices = append(notices, explanation.Notices...)
+		explanation.Notices = slices.Insert(explanation.Notices, 0, append(s.notices, notices...)...)
 		return r.explain(c, explanation)
 	}
 	config.Log = slog.New(newSink(c.stderr, r.LogFormat, r.LogLevel.Level()).handler())
@@ -68,6 +74,7 @@ func runProgram(c console) error {
 	for _, text := range append(s.notices, notices...) {
 		notice(config.Log, text)
 	}
+	<-listening
 	status, err := wake.Run(config, signals)
 	closeHeld(held)
 	if err != nil {

@@ -26,7 +26,7 @@ type running struct {
 	Mode       modeWord      `section:"The way in which it gets them" flag:"mode" arg:"MODE" help:"listener (the socket is put in place when the program binds), translate (it asks for sockets itself), proxy, or auto, the best that can be had"`
 	As         adapterWord   `flag:"as" arg:"SCHEME" help:"how the program asks for sockets (translate)"`
 	Proxy      proxyVersion  `flag:"proxy-protocol" arg:"v1|v2" help:"tell the program the client's address by a PROXY header (proxy)"`
-	Faking     fakingWord    `flag:"getsockname" arg:"WHEN" help:"answer getsockname with the address that the program asked for; auto: where a map changes the port, and for node"`
+	Faking     fakingWord    `flag:"getsockname" arg:"WHEN" help:"answer getsockname with the address that the program asked for; auto: where the port is another one, for programs that compare (node, or one that ended over it)"`
 	Privileges privilegeWord `flag:"no-new-privs" arg:"WHEN" help:"set no_new_privs on the program; auto: where the kernel demands it of users without CAP_SYS_ADMIN"`
 	NoURing    bool          `flag:"no-io-uring" help:"io_uring does not exist for the program, which could bind by it unseen"`
 	PassNotify bool          `flag:"pass-notify" help:"leave NOTIFY_SOCKET and the watchdog's variables to the program"`
@@ -137,7 +137,7 @@ func (r *running) wakeConfig(s *subcommand, command []string, held []activation.
 		Reload: wake.Reload(r.Reload), ReloadSignal: syscall.Signal(r.ReloadSignal),
 	}
 	passed := slices.ContainsFunc(held, func(h activation.Held) bool { return h.Passed })
-	c.Lazy = r.Lazy.Or(passed)
+	c.Lazy, c.LazyAsked = r.Lazy.Or(passed), r.Lazy.Or(false)
 	for _, text := range r.Map {
 		m, err := wake.ParseMap(text)
 		if err != nil {
