@@ -6,7 +6,7 @@ type engine interface {
 	// start starts one instance. What goes wrong before the program runs is a NotStarted or a Refused.
 	start() (*instance, error)
 
-	// connections counts the connections that clients have to an instance.
+	// connections counts the connections that clients have to an instance. An engine may look for one only.
 	connections(*instance) (int, error)
 
 	// arrived tells whether a client connected since it was asked last, also one that has left again.

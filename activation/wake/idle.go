@@ -15,6 +15,22 @@ func sampling(span time.Duration) time.Duration {
 type quiet struct {
 	span  time.Duration
 	since time.Time
+	next  time.Time // before which nobody looks
+}
+
+// restful is how many times longer than a look the time between two is: to look at a thousand processes takes a tenth of a
+// second.
+const restful = 20
+
+// look asks whether somebody is there, unless it was asked a moment ago, and tells whether nobody was there for the whole span.
+func (q *quiet) look(busy func() bool) bool {
+	began := time.Now()
+	if began.Before(q.next) {
+		return false
+	}
+	over := q.seen(began, busy())
+	q.next = time.Now().Add(restful * time.Since(began))
+	return over
 }
 
 // seen takes the outcome of one look and tells whether nobody was there for the whole span.

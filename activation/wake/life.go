@@ -23,6 +23,7 @@ type pace struct {
 	settled   time.Duration // a run that lasted so long was no failed start
 	firstWait time.Duration // before the second start after a crash; it doubles
 	mostWait  time.Duration
+	plain     time.Duration // what a program that was starting has to obey the graceful stop signal
 	again     time.Duration // between kills: a process may have forked while its relatives were listed
 	despair   time.Duration // after which what survives being killed is given up
 	farewell  time.Duration // what the others of a program have to follow its main process, and its last words to arrive
@@ -32,7 +33,7 @@ func usualPace() pace {
 	return pace{
 		patience: 10 * time.Second, settled: 10 * time.Second,
 		firstWait: time.Second, mostWait: time.Minute,
-		again: 200 * time.Millisecond, despair: 10 * time.Second, farewell: 100 * time.Millisecond,
+		plain: time.Second, again: 200 * time.Millisecond, despair: 10 * time.Second, farewell: 100 * time.Millisecond,
 	}
 }
 
@@ -286,7 +287,7 @@ func (l *life) up() state {
 		defer ticker.Stop()
 		looks = ticker.C
 	}
-	idle := quiet{l.IdleStop, time.Now()}
+	idle := quiet{span: l.IdleStop, since: time.Now()}
 	for {
 		a := watch(l.current)
 		a.tick = looks
@@ -302,7 +303,7 @@ func (l *life) up() state {
 		case allGone:
 			return l.over
 		case tick:
-			if idle.seen(time.Now(), l.busy()) {
+			if idle.look(l.busy) {
 				if next := l.leave(); next != nil {
 					return next
 				}

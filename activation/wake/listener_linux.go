@@ -118,8 +118,13 @@ func (e *listenerEngine) start() (*instance, error) {
 	return one, nil
 }
 
+// connections looks for one connection: each look at a socket holds it for a moment, also when the program closes it.
 func (e *listenerEngine) connections(one *instance) (int, error) {
-	return process.Connections(e.processes(one), e.listeners())
+	pids := e.processes(one)
+	if !slices.Contains(pids, one.main.pid) && e.family.signal(one.main, 0) {
+		return 0, fmt.Errorf("/proc hides process %d: it is mounted with hidepid= (ProtectProc= in systemd), and the program lets nobody look into it (PR_SET_DUMPABLE)", one.main.pid)
+	}
+	return process.Connections(pids, e.listeners(), 1)
 }
 
 // listeners returns the descriptors of the sockets on which connections arrive.

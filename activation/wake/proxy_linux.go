@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
@@ -30,6 +32,9 @@ type listening struct {
 func listeners() (all []listening, err error) {
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		f, err := os.Open(table)
+		if errors.Is(err, fs.ErrNotExist) && table != "/proc/self/net/tcp" { // a kernel without IPv6
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +58,7 @@ func readRow(fields []string) (listening, bool) {
 	}
 	host, port, _ := strings.Cut(fields[1], ":")
 	b, err := hex.DecodeString(host)
-	if err != nil {
+	if err != nil || len(b)%4 != 0 {
 		return listening{}, false
 	}
 	for word := range slices.Chunk(b, 4) { // each is printed as a number of this machine's byte order

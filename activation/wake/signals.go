@@ -174,12 +174,18 @@ func (l *life) askLeft(one *instance) {
 func (l *life) stopping(then state, victims []*instance) state {
 	limit := time.NewTimer(l.StopTimeout)
 	defer limit.Stop()
+	plain, stop := timer(l.plainAfter(victims))
+	defer stop()
 	var killed time.Time
 	for len(victims) > 0 {
 		one := victims[0]
 		a := watch(one)
-		a.timeUp = limit.C
+		a.timeUp, a.tick = limit.C, plain
 		switch l.next(a) {
+		case tick:
+			for _, one := range victims {
+				l.pass(one, syscall.SIGTERM)
+			}
 		case allGone:
 			l.bury(one)
 			victims = victims[1:]
@@ -224,6 +230,15 @@ func (l *life) obligeStopping(victims []*instance) {
 	if !slices.Contains(victims, l.current) {
 		l.later = append(l.later, l.signal)
 	}
+}
+
+// plainAfter is the time after which SIGTERM follows the stop signal: a program that was starting has not heard the one that
+// is graceful, where that is ignored or means something else by default (Apache's SIGWINCH, HAProxy's SIGUSR1). 0: never.
+func (l *life) plainAfter(victims []*instance) time.Duration {
+	if l.StopSignal == syscall.SIGTERM || slices.ContainsFunc(victims, func(one *instance) bool { return over(one.ready) }) {
+		return 0
+	}
+	return l.pace.plain
 }
 
 func (l *life) killAll(victims []*instance) {

@@ -33,6 +33,26 @@ func readAddress(b []byte) (a asked, ok bool) {
 	return a, false
 }
 
+// told returns an address that was bound as getsockname(2) tells it: programs may bind one with anything behind it, such as a
+// whole struct sockaddr_storage, and compare the lengths later.
+func told(raw []byte) []byte {
+	b := make([]byte, unix.SizeofSockaddrInet6)
+	switch family := binary.NativeEndian.Uint16(raw); {
+	case family == unix.AF_INET6:
+		copy(b, raw)
+		clear(b[4:8]) // the flow
+		return b
+	case family != unix.AF_UNIX:
+		binary.NativeEndian.PutUint16(b, unix.AF_INET)
+		copy(b[2:8], raw[2:])
+		return b[:unix.SizeofSockaddrInet4]
+	case raw[2] == 0: // an abstract name is as long as it is said to be
+		return raw
+	}
+	path, _, _ := strings.Cut(string(raw[2:]), "\x00")
+	return append(append(raw[:2:2], path...), 0)
+}
+
 // writeAddress stores an address as getsockname(2) does: as much as there is room for, and its full length.
 func writeAddress(tid int, at, lengthAt uint64, raw []byte) error {
 	var length [4]byte

@@ -34,13 +34,14 @@ type swapper struct {
 	progress *progress
 	got      map[*socket]bool // listeners that were swapped in
 	ended    bool
-	quiet    *time.Timer // runs since the program got or took a socket
+	quiet    *time.Timer // runs since the program took a socket
+	silent   *time.Timer // runs since it got one
 }
 
 // name is an address that a program bound.
 type name struct {
 	asked
-	raw []byte // struct sockaddr
+	raw []byte // struct sockaddr, as getsockname(2) tells it
 }
 
 func newSwapper(e *listenerEngine, one *instance, n *seccomp.Notifier) *swapper {
@@ -50,6 +51,8 @@ func newSwapper(e *listenerEngine, one *instance, n *seccomp.Notifier) *swapper 
 	}
 	s.quiet = time.AfterFunc(time.Hour, s.settled)
 	s.quiet.Stop()
+	s.silent = time.AfterFunc(time.Hour, s.kept)
+	s.silent.Stop()
 	return s
 }
 
@@ -72,6 +75,7 @@ func (s *swapper) run() {
 	s.mu.Lock()
 	s.ended = true
 	s.quiet.Stop()
+	s.silent.Stop()
 	s.mu.Unlock()
 	s.learn()
 	close(s.one.gone)
@@ -128,7 +132,7 @@ func (s *swapper) bind(c seccomp.Call) error {
 	if !ok {
 		return s.notifier.Continue(c)
 	}
-	return s.choose(c, name{asked, raw})
+	return s.choose(c, name{asked, told(raw)})
 }
 
 // choose finds out what the program's socket is, and answers its bind. Once a socket was meant, the bind is never let through
@@ -211,7 +215,7 @@ func (s *swapper) swap(c seccomp.Call, n name, theirs *theirs, held *socket) err
 	} else {
 		s.mu.Lock()
 		s.got[held] = true
-		s.quiet.Reset(s.settle)
+		s.silent.Reset(s.settle / 4)
 		s.mu.Unlock()
 	}
 	return s.notifier.Return(c, 0)

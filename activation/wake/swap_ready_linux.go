@@ -23,25 +23,28 @@ func (s *swapper) take(held *socket) {
 	}
 }
 
-// settled is called when the program got or took some sockets and no other for a while: it will not. One that it got and keeps
-// is taken also without listen(2), which some leave out when they find that the socket listens already (HAProxy).
+// kept is called when the program got a socket and is silent since: one that it keeps is taken also without listen(2), which
+// some leave out when they find that it listens already (HAProxy).
+func (s *swapper) kept() {
+	s.mu.Lock()
+	var kept []*socket
+	for inode, held := range s.inodes {
+		if !s.ended && s.got[held] && !s.progress.has(held) && keeps(inode) {
+			kept = append(kept, held)
+		}
+	}
+	s.mu.Unlock()
+	for _, held := range kept {
+		s.take(held)
+	}
+}
+
+// settled is called when the program took some sockets and no other for a while: it will not.
 func (s *swapper) settled() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
-		return
-	}
-	before := s.progress.complete()
-	for inode, held := range s.inodes {
-		if s.got[held] && !s.progress.has(held) && keeps(inode) {
-			s.progress.take(held)
-		}
-	}
-	if !before && s.progress.complete() {
-		close(s.one.ready)
-	}
 	left := s.progress.left()
-	if len(left) == 0 || len(s.progress.taken) == 0 {
+	if s.ended || len(left) == 0 {
 		return
 	}
 	var names []string

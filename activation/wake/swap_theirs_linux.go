@@ -86,7 +86,7 @@ func transportOf(domain, kind, protocol int) transport {
 		return otherTransport
 	case kind == unix.SOCK_STREAM:
 		return tcp
-	case kind == unix.SOCK_DGRAM:
+	case kind == unix.SOCK_DGRAM && protocol == unix.IPPROTO_UDP: // those of ICMP are datagrams too
 		return udp
 	}
 	return otherTransport

@@ -17,9 +17,9 @@ import (
 // nobody accepted yet does not count. Where a process's descriptors cannot be duplicated, its network namespace's tables tell,
 // and what is in none of them came through a listener of another namespace (PrivateNetwork= of systemd.exec(5)); where they
 // cannot even be seen, all connections to the listeners' addresses count in that namespace. An error is returned only when
-// neither can be had of a process that lives.
-func Connections(pids []int, listeners []int) (int, error) {
-	c := counter{seen: map[uint64]bool{}}
+// neither can be had of a process that lives. It looks no further when it has found enough of them.
+func Connections(pids []int, listeners []int, enough int) (int, error) {
+	c := counter{seen: map[uint64]bool{}, enough: enough}
 	for _, fd := range listeners {
 		if l, ok := listenerOf(fd); ok {
 			c.listeners = append(c.listeners, l)
@@ -31,6 +31,9 @@ func Connections(pids []int, listeners []int) (int, error) {
 	for _, pid := range pids {
 		if err := c.count(pid); err != nil {
 			return 0, fmt.Errorf("connections of process %d: %w", pid, err)
+		}
+		if c.connections >= c.enough {
+			break
 		}
 	}
 	return c.connections, nil
@@ -91,6 +94,7 @@ type counter struct {
 	seen        map[uint64]bool // inodes of sockets that were judged
 	inherited   map[uint64]bool // see ours
 	connections int
+	enough      int
 }
 
 func (c *counter) accepted(local netip.AddrPort, name string) bool {
@@ -126,6 +130,9 @@ func (c *counter) count(pid int) error {
 		}
 		if p == nil || !c.countSocket(p, fd, inode) {
 			unknown[inode] = true
+		}
+		if c.connections >= c.enough {
+			return nil
 		}
 	}
 	if len(unknown) == 0 {

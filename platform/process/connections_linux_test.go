@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -80,7 +81,7 @@ func until(t *testing.T, want int, ask func() (int, error)) (n int) {
 // expect checks what Connections counts.
 func expect(t *testing.T, want int, what string, listeners []int, pids ...int) {
 	t.Helper()
-	if got := until(t, want, func() (int, error) { return Connections(pids, listeners) }); got != want {
+	if got := until(t, want, func() (int, error) { return Connections(pids, listeners, math.MaxInt) }); got != want {
 		t.Errorf("%s: %d connections, want %d", what, got, want)
 	}
 }
@@ -186,13 +187,16 @@ func TestConnectionsShared(t *testing.T) {
 	worker := p.number(t, "done %d")
 	defer syscall.Kill(worker, syscall.SIGKILL)
 	expect(t, 2, "both", []int{l.fd}, p.pid, worker)
-	if n, err := Connections([]int{worker}, []int{l.fd, l.fd}); n != 1 || err != nil {
+	if n, err := Connections([]int{worker}, []int{l.fd, l.fd}, math.MaxInt); n != 1 || err != nil {
 		t.Errorf("the worker alone, and one listener twice: %d, %v", n, err)
 	}
-	if n, err := Connections([]int{1 << 30, p.pid}, []int{l.fd}); n != 2 || err != nil {
+	if n, err := Connections([]int{1 << 30, p.pid}, []int{l.fd}, math.MaxInt); n != 2 || err != nil {
 		t.Errorf("with a process that is gone: %d, %v", n, err)
 	}
-	if n, err := Connections([]int{p.pid}, nil); n != 0 || err != nil {
+	if n, err := Connections([]int{p.pid, worker}, []int{l.fd}, 1); n != 1 || err != nil {
+		t.Errorf("one is enough: %d, %v", n, err)
+	}
+	if n, err := Connections([]int{p.pid}, nil, math.MaxInt); n != 0 || err != nil {
 		t.Errorf("no listeners: %d, %v", n, err)
 	}
 }
