@@ -2,7 +2,7 @@ package process
 
 import (
 	"bytes"
-	"debug/elf"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -53,20 +53,21 @@ func readHead(path string) ([]byte, error) {
 	return head[:n], err
 }
 
-// machine looks at e_ident and e_machine (elf(5)).
+// machine looks at e_ident and e_machine (elf(5)). Package debug/elf would bring decompressors and debuggers with it.
 func machine(path string, head []byte) error {
-	if len(head) < 20 || !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
+	const class, data, machine = 4, 5, 18 // offsets; the first two are EI_CLASS and EI_DATA
+	if len(head) < machine+2 || !bytes.HasPrefix(head, []byte("\x7fELF")) {
 		return nil
 	}
-	var order binary.ByteOrder = binary.LittleEndian
-	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
-		order = binary.BigEndian
+	is := binary.LittleEndian.Uint16(head[machine:])
+	if head[data] == 2 { // ELFDATA2MSB
+		is = binary.BigEndian.Uint16(head[machine:])
 	}
-	class, is := elf.Class(head[elf.EI_CLASS]), elf.Machine(order.Uint16(head[18:]))
-	ours := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[runtime.GOARCH]
-	if ours == elf.EM_NONE || class == elf.ELFCLASS64 && is == ours {
+	names := map[uint16]string{3: "386", 8: "MIPS", 20: "PPC", 21: "PPC64", 22: "S390", 40: "ARM", 62: "X86_64", 183: "AARCH64", 243: "RISCV", 258: "LOONGARCH"}
+	ours, known := map[string]string{"amd64": "X86_64", "arm64": "AARCH64"}[runtime.GOARCH]
+	bits := map[byte]string{1: "32-bit ", 2: "64-bit "}[head[class]]
+	if !known || bits == "64-bit " && names[is] == ours {
 		return nil
 	}
-	bits := map[elf.Class]string{elf.ELFCLASS32: "32-bit ", elf.ELFCLASS64: "64-bit "}[class]
-	return fmt.Errorf("%s is a %sprogram for %s, and this one is for %s", path, bits, strings.TrimPrefix(is.String(), "EM_"), runtime.GOARCH)
+	return fmt.Errorf("%s is a %sprogram for %s, and this one is for %s", path, bits, cmp.Or(names[is], fmt.Sprintf("machine %d", is)), runtime.GOARCH)
 }
