@@ -10,7 +10,7 @@ import (
 func (b *bench) measureColdStarts(ctx context.Context, workloads []workload, rounds int, out io.Writer) ([]row, error) {
 	var rows []row
 	for _, w := range workloads {
-		fmt.Fprintf(b.notes, "measuring %s: servers %d, rounds %d\n", w.name, len(b.contestants), rounds)
+		fmt.Fprintf(b.notes, "measuring %s: servers %d, rounds %d\n", w.name, len(b.contestants[w.field]), rounds)
 		r, err := b.coldRow(ctx, w, rounds)
 		if err != nil {
 			return rows, err
@@ -22,25 +22,21 @@ func (b *bench) measureColdStarts(ctx context.Context, workloads []workload, rou
 }
 
 func (b *bench) coldRow(ctx context.Context, w workload, rounds int) (row, error) {
-	r := newRow(w, b.contestants)
+	r := newRow(w, b.contestants[w.field])
 	var sockets []socket
-	defer func() {
-		for _, s := range sockets {
-			s.file.Close()
-		}
-	}()
-	for range b.contestants {
+	defer func() { closeSockets(sockets) }()
+	for range b.contestants[w.field] {
 		s, err := listen(ctx, w.role)
 		if err != nil {
 			return r, err
 		}
 		sockets = append(sockets, s)
 	}
-	for i, p := range b.contestants { // brings programs and libraries into the page cache
+	for i, p := range b.contestants[w.field] { // brings programs and libraries into the page cache
 		b.coldOnce(ctx, p, sockets[i], w)
 	}
 	err := r.interleave(ctx, rounds, func(i int) sample {
-		return b.coldOnce(ctx, b.contestants[i], sockets[i], w)
+		return b.coldOnce(ctx, b.contestants[w.field][i], sockets[i], w)
 	})
 	return r, err
 }
@@ -49,11 +45,14 @@ func (b *bench) coldRow(ctx context.Context, w workload, rounds int) (row, error
 func (b *bench) coldOnce(ctx context.Context, p peer, at socket, w workload) sample {
 	ctx, cancel := context.WithCancel(ctx) // a client that was not answered must not meet the next server
 	defer cancel()
+	if w.asleep && p.asleep != nil {
+		return b.wakeOnce(ctx, p, at, w)
+	}
 	replies, err := ask(ctx, at, w.path, b.site.pages[w.path])
 	if err != nil {
 		return sample{fault: err.Error()}
 	}
-	s, err := b.start(p, []socket{at})
+	s, err := b.start(ctx, p, []socket{at})
 	if err != nil {
 		return sample{fault: err.Error()}
 	}
@@ -63,4 +62,27 @@ func (b *bench) coldOnce(ctx context.Context, p peer, at socket, w workload) sam
 		return sample{fault: got.err.Error() + s.lastWords()}
 	}
 	return sample{cost: got.firstByte - s.launched}
+}
+
+// wakeOnce is one cold start by somebody who waits for the client: it sleeps when the client connects.
+func (b *bench) wakeOnce(ctx context.Context, p peer, at socket, w workload) sample {
+	p.invoke = p.asleep
+	s, err := b.start(ctx, p, []socket{at})
+	if err != nil {
+		return sample{fault: err.Error()}
+	}
+	defer s.stop()
+	if err := s.awaitReady(); err != nil {
+		return sample{fault: err.Error() + s.lastWords()}
+	}
+	connecting := monotonic()
+	replies, err := ask(ctx, at, w.path, b.site.pages[w.path])
+	if err != nil {
+		return sample{fault: err.Error()}
+	}
+	got := s.await(replies)
+	if got.err != nil {
+		return sample{fault: got.err.Error() + s.lastWords()}
+	}
+	return sample{cost: got.firstByte - connecting}
 }

@@ -21,8 +21,10 @@ func printFacts(out io.Writer, b bench, missing []absent) {
 	if slices.Equal(b.cpus.server, b.cpus.client) {
 		fmt.Fprintln(out, "        there is one CPU only: servers and clients take it from each other")
 	}
-	for _, p := range b.contestants {
-		fmt.Fprintf(out, "server  %s: %s\n", p.name, p.version)
+	for _, field := range []string{servers, activators} {
+		for _, p := range b.contestants[field] {
+			fmt.Fprintf(out, "server  %s: %s\n", p.name, p.version)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.tools)) {
 		fmt.Fprintf(out, "client  %s: %s\n", name, b.tools[name].version)

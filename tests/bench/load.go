@@ -11,14 +11,16 @@ import (
 // roundLength is the time of one round under load: short, so that many servers meet the same state of the machine.
 const roundLength = time.Second
 
-// measureLoads keeps all servers running side by side and loads one at a time.
+// measureLoads keeps all servers of a field, which all workloads have in common, running side by side and loads one at a
+// time.
 func (b *bench) measureLoads(ctx context.Context, workloads []workload, rounds int, out io.Writer) ([]row, error) {
 	if len(workloads) == 0 {
 		return nil, nil
 	}
-	servers, err := b.startAll(ctx, out)
+	field := workloads[0].field
+	running, err := b.startAll(ctx, field, out)
 	defer func() {
-		for _, s := range servers {
+		for _, s := range running {
 			s.end()
 		}
 	}()
@@ -27,13 +29,13 @@ func (b *bench) measureLoads(ctx context.Context, workloads []workload, rounds i
 	}
 	var rows []row
 	for _, w := range workloads {
-		fmt.Fprintf(b.notes, "measuring %s: servers %d, rounds %d\n", w.name, len(servers), rounds)
-		r := newRow(w, b.contestants)
+		fmt.Fprintf(b.notes, "measuring %s: servers %d, rounds %d\n", w.name, len(running), rounds)
+		r := newRow(w, b.contestants[field])
 		var warm []float64
-		for _, s := range servers {
+		for _, s := range running {
 			warm = append(warm, b.loadOnce(ctx, s, w, 0).rate)
 		}
-		err := r.interleave(ctx, rounds, func(i int) sample { return b.loadOnce(ctx, servers[i], w, warm[i]) })
+		err := r.interleave(ctx, rounds, func(i int) sample { return b.loadOnce(ctx, running[i], w, warm[i]) })
 		if err != nil {
 			return rows, err
 		}
@@ -43,41 +45,40 @@ func (b *bench) measureLoads(ctx context.Context, workloads []workload, rounds i
 	return rows, nil
 }
 
-// startAll starts every contestant and sees that it serves the right page on both its sockets. A peer that does not is
-// dropped from the contestants; without rouse there is nothing to compare.
-func (b *bench) startAll(ctx context.Context, out io.Writer) ([]*server, error) {
-	var servers []*server
+// startAll starts every contestant and sees that it serves the right page on all its sockets. A peer that does not is
+// dropped from the contestants; without the reference there is nothing to compare.
+func (b *bench) startAll(ctx context.Context, field string, out io.Writer) ([]*server, error) {
+	var running []*server
 	var serving []peer
-	for i, p := range b.contestants {
+	for i, p := range b.contestants[field] {
 		s, err := b.startServing(ctx, p)
 		if err != nil && (i <= twin || ctx.Err() != nil) {
-			return servers, err
+			return running, err
 		}
 		if err != nil {
 			fmt.Fprintf(out, "%s: left out: %v\n", p.name, err)
 			continue
 		}
-		servers = append(servers, s)
+		running = append(running, s)
 		serving = append(serving, p)
 	}
-	b.contestants = serving
-	return servers, nil
+	b.contestants[field] = serving
+	return running, nil
 }
 
 func (b *bench) startServing(ctx context.Context, p peer) (*server, error) {
-	plain, err := listen(ctx, "http")
-	if err != nil {
-		return nil, err
+	var sockets []socket
+	for _, role := range p.roles {
+		one, err := listen(ctx, role)
+		if err != nil {
+			closeSockets(sockets)
+			return nil, err
+		}
+		sockets = append(sockets, one)
 	}
-	secure, err := listen(ctx, "https")
+	s, err := b.start(ctx, p, sockets)
 	if err != nil {
-		plain.file.Close()
-		return nil, err
-	}
-	s, err := b.start(p, []socket{plain, secure})
-	if err != nil {
-		plain.file.Close()
-		secure.file.Close()
+		closeSockets(sockets)
 		return nil, err
 	}
 	for _, socket := range s.sockets {
@@ -112,14 +113,12 @@ func (s *server) await(replies <-chan reply) reply {
 // end stops the server and closes its sockets.
 func (s *server) end() {
 	s.stop()
-	for _, socket := range s.sockets {
-		socket.file.Close()
-	}
+	closeSockets(s.sockets)
 }
 
 // loadOnce is one round of load on one server. rate is what the warm-up gave, 0 in the warm-up.
 func (b *bench) loadOnce(ctx context.Context, s *server, w workload, rate float64) sample {
-	before, err := treeCPU(s.cmd.Process.Pid)
+	before, err := s.cpu()
 	if err != nil {
 		return sample{fault: err.Error() + s.lastWords()}
 	}
@@ -127,7 +126,7 @@ func (b *bench) loadOnce(ctx context.Context, s *server, w workload, rate float6
 	if err != nil {
 		return sample{fault: err.Error()}
 	}
-	after, err := treeCPU(s.cmd.Process.Pid)
+	after, err := s.cpu()
 	if err != nil {
 		return sample{fault: err.Error() + s.lastWords()}
 	}

@@ -1,12 +1,14 @@
 // Command bench measures what a request costs rouse and other web servers on the same machine: server CPU per request,
-// requests per second, and the time from a cold start to the first byte.
+// requests per second, and the time from a cold start to the first byte. The workloads run-… measure the same of nginx by
+// itself, under `rouse run`, and behind relays that can start it on demand.
 //
 //	go run ./tests/bench [--quick] [--workload a,b] [--peer nginx] [--rounds N] [--rouse PATH]
 //
-// Rounds are interleaved between rouse, a second copy of the same rouse (the A/A twin) and the peers, in a new random
-// order each time. Only ratios inside one round are compared, and the twin shows which of them the machine's own noise
-// could have made. Everything stays on loopback, in a temporary folder and in process groups that are ended by their
-// ids; programs that are missing are unpacked from Debian packages into a cache folder, never installed.
+// Rounds are interleaved between rouse (or nginx by itself), a second copy of the same (the A/A twin) and the others, in
+// a new random order each time. Only ratios inside one round are compared, and the twin shows which of them the
+// machine's own noise could have made. Everything stays on loopback, in a temporary folder and in process groups that
+// are ended by their ids; programs that are missing are unpacked from Debian packages into a cache folder, never
+// installed.
 package main
 
 import (
@@ -45,7 +47,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	if o.quick {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("--quick stops after 2 minutes"))
+		ctx, cancel = context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("--quick stops after 3 minutes"))
 		defer cancel()
 	}
 	if err := run(ctx, o, stdout, stderr); err != nil {
@@ -72,7 +74,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var names, peers string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.BoolVar(&o.quick, "quick", false, "fewer rounds; everything within 2 minutes")
+	flags.BoolVar(&o.quick, "quick", false, "fewer rounds; everything within 3 minutes")
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds of one second per workload and server (default 7, with --quick 3)")
 	flags.StringVar(&o.rouse, "rouse", "", "`path` of the rouse to measure (default: build ./cmd/rouse)")
 	flags.StringVar(&names, "workload", "", "comma-separated `names` (default all: "+strings.Join(workloadNames(), ",")+")")

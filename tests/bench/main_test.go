@@ -29,11 +29,11 @@ func TestCommandLine(t *testing.T) {
 }
 
 func TestChosenWorkloads(t *testing.T) {
-	chosen, err := chooseWorkloads("cold-tls,plain-1k")
+	chosen, err := chooseWorkloads("cold-tls,plain-1k,run-new")
 	if err != nil {
 		t.Fatal(err)
 	}
-	load, cold := splitWorkloads(chosen)
+	load, cold := splitWorkloads(chosen, servers)
 	if len(load) != 1 || load[0].name != "plain-1k" || len(cold) != 1 || cold[0].name != "cold-tls" {
 		t.Errorf("under load %v, cold %v", load, cold)
 	}

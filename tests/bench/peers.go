@@ -12,14 +12,24 @@ import (
 type peer struct {
 	name    string
 	version string
-	// invoke says how to start it in the foreground on sockets that it inherits as descriptors 3 and up, in this order.
-	// dir is a folder of its own for configuration and logs.
-	invoke func(s site, sockets []socket, workers int, dir string) (invocation, error)
+	program string   // its path, where others need it
+	roles   []string // of the sockets that it serves
+	invoke  invoker
+	asleep  invoker // where it can wait for a client before it starts its server
+
+	// A relay copies what clients send to another server, which it is started with. That one has a socket of its own.
+	behind *peer
+	relay  func(to socket) invoker
 }
+
+// An invoker says how to start a server in the foreground on sockets that it inherits as descriptors 3 and up, in this
+// order. dir is a folder of its own for configuration and logs.
+type invoker func(s site, sockets []socket, workers int, dir string) (invocation, error)
 
 // invocation is a command line and what it needs in its environment.
 type invocation struct {
 	args, env []string
+	notify    bool // it tells when it is ready (sd_notify(3))
 }
 
 // peerFinders is the table of servers that can stand beside rouse, by their names in --peer.

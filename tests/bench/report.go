@@ -11,24 +11,24 @@ import (
 
 // printRow prints a workload's table: one line per server, then the noise, then what went wrong.
 func printRow(out io.Writer, r row, tool string) {
-	rounds := len(r.samples[rouse])
+	rounds := len(r.samples[reference])
 	fmt.Fprintf(out, "\n%s: %s (%s, rounds: %d)\n", r.workload.name, r.workload.title, tool, rounds)
 	cells := loadCells
 	if r.workload.tool == coldStart {
 		cells = coldCells
 	}
 	printTable(out, cells(r))
-	n := noise(against(r.samples[twin], r.samples[rouse]))
+	n := noise(against(r.samples[twin], r.samples[reference]))
 	if !math.IsNaN(n) {
-		fmt.Fprintf(out, "  A/A: in the middle half of the rounds two copies of the same rouse differed by up to %.1f %%: "+
-			"such differences are ties.\n", (n-1)*100)
+		fmt.Fprintf(out, "  A/A: in the middle half of the rounds two copies of the same %s differed by up to %.1f %%: "+
+			"such differences are ties.\n", r.names[reference], (n-1)*100)
 	}
 	printFaults(out, r)
 }
 
 // loadCells is the table under load; its first line is the heading.
 func loadCells(r row) [][]string {
-	table := [][]string{{"server", "CPU µs/request", "against rouse", "", "requests/s", "busy", "p50 ms", "p99 ms"}}
+	table := [][]string{{"server", "CPU µs/request", "against " + r.names[reference], "", "requests/s", "busy", "p50 ms", "p99 ms"}}
 	for i, name := range r.names {
 		var cost, rate, busy, p50, p99 []float64
 		for _, s := range r.samples[i] {
@@ -51,7 +51,7 @@ func loadCells(r row) [][]string {
 
 // coldCells is the table of cold starts.
 func coldCells(r row) [][]string {
-	table := [][]string{{"server", "median ms", "against rouse", "", "min ms"}}
+	table := [][]string{{"server", "median ms", "against " + r.names[reference], "", "min ms", "added ms"}}
 	for i, name := range r.names {
 		var took []float64
 		for _, s := range r.samples[i] {
@@ -60,17 +60,17 @@ func coldCells(r row) [][]string {
 			}
 		}
 		table = append(table, append([]string{name, number(median(took), 2)}, append(compared(r, i),
-			number(quantile(took, 0), 2))...))
+			number(quantile(took, 0), 2), number(median(added(r.samples[i], r.samples[reference])), 2))...))
 	}
 	return table
 }
 
-// compared is a server's ratio to rouse and its verdict; rouse itself and its twin need none.
+// compared is a server's ratio to the reference and its verdict; the reference itself and its twin need none.
 func compared(r row, i int) []string {
-	if i == rouse {
+	if i == reference {
 		return []string{"1", ""}
 	}
-	own := against(r.samples[i], r.samples[rouse])
+	own := against(r.samples[i], r.samples[reference])
 	if math.IsNaN(own.median) {
 		return []string{"-", ""}
 	}
@@ -78,7 +78,7 @@ func compared(r row, i int) []string {
 	if i == twin {
 		return []string{text, "the noise"}
 	}
-	return []string{text, verdict(own, noise(against(r.samples[twin], r.samples[rouse])))}
+	return []string{text, verdict(own, noise(against(r.samples[twin], r.samples[reference])), r.names[reference])}
 }
 
 // printFaults marks a row as invalid and says which rounds were at fault.
@@ -98,9 +98,10 @@ func printFaults(out io.Writer, r row) {
 
 func printLegend(out io.Writer) {
 	fmt.Fprint(out, `
-Figures are medians over rounds. "CPU" is that of all the server's processes. "against rouse" divides a server's cost by
-rouse's in the same round, in brackets the middle half of the rounds: above 1 rouse is ahead. "busy" is the share of its
-CPU that the server used: well below 100 %, the client or other programs were the limit and requests/s say little.
+Figures are medians over rounds. "CPU" is that of all the server's processes, and of what stands in front of it. "against
+rouse" divides a server's cost by rouse's in the same round, in brackets the middle half of the rounds: above 1 rouse is
+ahead; likewise "against nginx", and "added" is the difference to it. "busy" is the share of its CPU that the server used:
+well below 100 %, the client or other programs were the limit and requests/s say little.
 `)
 }
 

@@ -38,7 +38,7 @@ plain-1k: 1 KiB (wrk, rounds: 2)
 func TestPrintColdRow(t *testing.T) {
 	var out strings.Builder
 	printRow(&out, testRow(coldStart), "measured by bench")
-	for _, want := range []string{"median ms", "min ms", "1.50 (1.50-1.50)"} {
+	for _, want := range []string{"median ms", "min ms", "added ms", "1.50 (1.50-1.50)"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}

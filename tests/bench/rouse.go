@@ -7,8 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -27,7 +25,7 @@ func findRouse(ctx context.Context, path, dir string, notes io.Writer) (peer, er
 	if err != nil {
 		return peer{}, err
 	}
-	return peer{name: "rouse", version: version, invoke: invokeRouse(path)}, nil
+	return peer{name: "rouse", version: version, program: path, roles: []string{"http", "https"}, invoke: invokeRouse(path)}, nil
 }
 
 func buildRouse(ctx context.Context, dir string, notes io.Writer) (string, error) {
@@ -44,21 +42,15 @@ func buildRouse(ctx context.Context, dir string, notes io.Writer) (string, error
 }
 
 // invokeRouse uses nothing that the peers could not: its defaults, the request log off, sockets as systemd passes them.
-func invokeRouse(path string) func(site, []socket, int, string) (invocation, error) {
+func invokeRouse(path string) invoker {
 	return func(s site, sockets []socket, _ int, _ string) (invocation, error) {
 		args := []string{path, "serve", "--root", s.root, "--log-level", "error"}
-		var names []string
 		for _, socket := range sockets {
 			args = append(args, "--listen", socket.role+"=systemd:"+socket.role)
-			names = append(names, socket.role)
 			if socket.role == "https" {
 				args = append(args, "--tls-cert", s.cert, "--tls-key", s.key)
 			}
 		}
-		// LISTEN_PID is added by launch, which alone knows it.
-		return invocation{args, []string{
-			"LISTEN_FDS=" + strconv.Itoa(len(sockets)),
-			"LISTEN_FDNAMES=" + strings.Join(names, ":"),
-		}}, nil
+		return invocation{args: args, env: systemdSockets(sockets)}, nil
 	}
 }

@@ -35,16 +35,19 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 	printFacts(stdout, b, missing)
 
-	load, cold := splitWorkloads(b.runnable(o.workloads))
-	rows, err := b.measureLoads(ctx, load, o.loadRounds(), stdout)
-	if err != nil {
-		return err
+	var rows []row
+	for _, field := range []string{servers, activators} {
+		load, cold := splitWorkloads(b.runnable(o.workloads), field)
+		loadRows, err := b.measureLoads(ctx, load, o.loadRounds(), stdout)
+		if err != nil {
+			return err
+		}
+		coldRows, err := b.measureColdStarts(ctx, cold, o.coldRounds(), stdout)
+		if err != nil {
+			return err
+		}
+		rows = append(append(rows, loadRows...), coldRows...)
 	}
-	coldRows, err := b.measureColdStarts(ctx, cold, o.coldRounds(), stdout)
-	if err != nil {
-		return err
-	}
-	rows = append(rows, coldRows...)
 	printLegend(stdout)
 	if slices.ContainsFunc(rows, row.invalid) {
 		return errors.New("some rows are invalid; see the faults below their tables")
@@ -58,15 +61,22 @@ type bench struct {
 	site        site
 	cpus        processors
 	tools       map[string]loadTool // those that were found
-	contestants []peer              // rouse, its A/A twin, then the peers
+	contestants map[string][]peer   // by their field: the reference, its A/A twin, then the others
 	notes       io.Writer           // progress for whoever waits
 }
 
-// Where rouse and its twin stand among the contestants.
+// Where those stand among the contestants whom the others are compared with: rouse, or nginx by itself.
 const (
-	rouse = 0
-	twin  = 1
+	reference = 0
+	twin      = 1
 )
+
+// withTwin puts the same program beside it a second time.
+func withTwin(p peer) []peer {
+	second := p
+	second.name += " (A/A twin)"
+	return []peer{p, second}
+}
 
 // absent is a program that could not be had, and why.
 type absent struct {
@@ -80,22 +90,25 @@ func (b *bench) find(ctx context.Context, o options) ([]absent, error) {
 	if err != nil {
 		return nil, err
 	}
-	second := us
-	second.name += " (A/A twin)"
-	b.contestants = []peer{us, second}
-
 	f, err := newFinder(b.notes)
 	if err != nil {
 		return nil, err
 	}
+	b.contestants = map[string][]peer{}
 	var missing []absent
-	for _, name := range o.peers {
-		p, err := peerFinders()[name](ctx, f)
-		if err != nil {
-			missing = append(missing, absent{name, err})
-			continue
+	if slices.ContainsFunc(o.workloads, func(w workload) bool { return w.field == servers }) {
+		b.contestants[servers] = withTwin(us)
+		for _, name := range o.peers {
+			p, err := peerFinders()[name](ctx, f)
+			if err != nil {
+				missing = append(missing, absent{name, err})
+				continue
+			}
+			b.contestants[servers] = append(b.contestants[servers], p)
 		}
-		b.contestants = append(b.contestants, p)
+	}
+	if slices.ContainsFunc(o.workloads, func(w workload) bool { return w.field == activators }) {
+		b.contestants[activators], missing = findActivators(ctx, f, us, missing)
 	}
 	b.tools = map[string]loadTool{}
 	for _, tool := range loadTools() {
@@ -111,10 +124,10 @@ func (b *bench) find(ctx context.Context, o options) ([]absent, error) {
 	return missing, nil
 }
 
-// runnable leaves out the workloads whose tool is absent.
+// runnable leaves out the workloads whose tool is absent, or the server that others are compared with.
 func (b *bench) runnable(all []workload) []workload {
 	return slices.DeleteFunc(slices.Clone(all), func(w workload) bool {
 		_, found := b.tools[w.tool]
-		return w.tool != coldStart && !found
+		return w.tool != coldStart && !found || len(b.contestants[w.field]) == 0
 	})
 }

@@ -49,6 +49,16 @@ func serveInherited() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	if address := os.Getenv("NOTIFY_SOCKET"); address != "" {
+		manager, err := net.Dial("unixgram", address)
+		if err == nil {
+			_, err = manager.Write([]byte("STATUS=waiting\nREADY=1"))
+		}
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+	}
 	fmt.Println(http.Serve(listener, http.FileServer(http.Dir(os.Getenv("ROOT")))))
 }
 
@@ -78,13 +88,13 @@ func testBench(t *testing.T, more ...string) *bench {
 	}
 	return &bench{
 		dir: dir, site: s, cpus: processors{server: cpus[:1]}, notes: t.Output(),
-		contestants: []peer{{name: "test", invoke: invoke}},
+		contestants: map[string][]peer{servers: {{name: "test", roles: []string{"http"}, invoke: invoke}}},
 	}
 }
 
 func TestColdStart(t *testing.T) {
 	b := testBench(t)
-	r, err := b.coldRow(t.Context(), workload{tool: coldStart, role: "http", path: page1k}, 2)
+	r, err := b.coldRow(t.Context(), workload{tool: coldStart, field: servers, role: "http", path: page1k}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,12 +110,55 @@ func TestColdStart(t *testing.T) {
 
 func TestColdStartOfAFailingServerIsAFault(t *testing.T) {
 	b := testBench(t, "fail")
-	r, err := b.coldRow(t.Context(), workload{tool: coldStart, role: "http", path: page1k}, 1)
+	r, err := b.coldRow(t.Context(), workload{tool: coldStart, field: servers, role: "http", path: page1k}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if fault := r.samples[0][0].fault; fault != "it has ended: told to fail" {
 		t.Errorf("fault %q", fault)
+	}
+}
+
+// Who waits for a client is measured from its coming, and not from the start before that.
+func TestColdStartFromSleep(t *testing.T) {
+	b := testBench(t)
+	p := &b.contestants[servers][0]
+	wake := p.invoke
+	p.asleep = func(s site, sockets []socket, workers int, dir string) (invocation, error) {
+		what, err := wake(s, sockets, workers, dir)
+		what.notify = true
+		return what, err
+	}
+	p.invoke = nil // not used
+	at, err := listen(t.Context(), "http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer at.file.Close()
+	s := b.coldOnce(t.Context(), *p, at, workload{tool: coldStart, field: servers, role: "http", path: page1k, asleep: true})
+	if s.fault != "" || s.cost <= 0 || s.cost > patience {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// The CPU of a relay is that of its server too, and both are ended.
+func TestRelayIsMeasuredWithItsServer(t *testing.T) {
+	b := testBench(t)
+	p := b.contestants[servers][0]
+	p.behind, p.relay = &b.contestants[servers][0], func(socket) invoker { return p.invoke }
+	s, err := b.startServing(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := s.behind.cmd.Process.Pid
+	both, err := s.cpu()
+	alone, errAlone := treeCPU(s.cmd.Process.Pid)
+	if err != nil || errAlone != nil || both <= alone || s.launched != s.behind.launched {
+		t.Errorf("%s with its server, %s without; %v, %v; launched %s and %s", both, alone, err, errAlone, s.launched, s.behind.launched)
+	}
+	s.end()
+	if after, err := processTree(behind); err != nil || len(after) != 0 {
+		t.Errorf("the server behind is still there: %v, %v", after, err)
 	}
 }
 
@@ -115,7 +168,7 @@ func TestStopEndsEveryProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := b.start(b.contestants[0], []socket{at})
+	s, err := b.start(t.Context(), b.contestants[servers][0], []socket{at})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +196,7 @@ func TestProgramThatCannotBeExecuted(t *testing.T) {
 	absent := peer{name: "absent", invoke: func(site, []socket, int, string) (invocation, error) {
 		return invocation{args: []string{"/nonexistent/server"}}, nil
 	}}
-	s, err := b.start(absent, []socket{at})
+	s, err := b.start(t.Context(), absent, []socket{at})
 	if err != nil {
 		t.Fatal(err)
 	}

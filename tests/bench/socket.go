@@ -33,6 +33,12 @@ func listen(ctx context.Context, role string) (socket, error) {
 	return socket{role: role, file: file, addr: tcp.Addr()}, err
 }
 
+func closeSockets(sockets []socket) {
+	for _, s := range sockets {
+		s.file.Close()
+	}
+}
+
 func (s socket) address() string { return s.addr.String() }
 
 func (s socket) url(path string) string { return s.role + "://" + s.address() + path }

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
+	"time"
 )
 
 func TestQuantile(t *testing.T) {
@@ -36,12 +38,20 @@ func TestRatioIsTakenRoundByRound(t *testing.T) {
 	}
 }
 
+func TestAddedIsTakenRoundByRound(t *testing.T) {
+	us := []sample{{cost: time.Millisecond}, {cost: 3 * time.Millisecond}, {fault: "timeout"}}
+	them := []sample{{cost: 2 * time.Millisecond}, {cost: time.Millisecond}, {cost: time.Second}}
+	if got := added(them, us); !slices.Equal(got, []float64{1, -2}) {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	n := noise(ratio{0.97, 0.9, 1.05})
 	for median, want := range map[float64]string{
 		1.2: "rouse ahead", 1.1: "tie", 1: "tie", 0.91: "tie", 0.8: "rouse behind", math.NaN(): "",
 	} {
-		if got := verdict(ratio{median: median}, n); got != want {
+		if got := verdict(ratio{median: median}, n, "rouse"); got != want {
 			t.Errorf("%v with noise %v: %q, want %q", median, n, got, want)
 		}
 	}

@@ -16,8 +16,8 @@ func supported() error {
 }
 
 type process struct {
-	pid    int
-	zombie bool
+	pid, group int
+	zombie     bool
 }
 
 func processTree(int) ([]process, error) { return nil, supported() }

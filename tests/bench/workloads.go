@@ -11,27 +11,44 @@ type workload struct {
 	name      string // for --workload
 	title     string
 	tool      string // a load tool's name, or coldStart
+	field     string // who is measured: servers or activators
 	role      string // which of a server's sockets: "http" or "https"
 	path      string
 	arguments []string // the tool's own, beside those it gets in every workload
+	asleep    bool     // of a cold start: who can, waits for its client, and the time is that from connecting to the first byte
 }
 
 // coldStart is the tool of the workloads that bench measures by itself.
 const coldStart = "cold start"
 
+// The fields of contestants.
+const (
+	servers    = "servers"    // rouse and other web servers
+	activators = "activators" // nginx by itself, under `rouse run`, and behind what else starts a server on demand
+)
+
 // workloads is the table. Handshakes of kept-alive connections are part of their rounds for every server alike.
 func workloads() []workload {
+	kept := []string{"-t1", "-c64"}
 	return []workload{
-		{"plain-1k", "1 KiB over plain HTTP/1.1, 64 kept-alive connections",
-			"wrk", "http", page1k, []string{"-t1", "-c64"}},
-		{"tls-1k", "1 KiB over TLS 1.3 and HTTP/1.1, 64 kept-alive connections",
-			"wrk", "https", page1k, []string{"-t1", "-c64"}},
-		{"h2-1k", "1 KiB over TLS 1.3 and HTTP/2, 32 connections of 32 streams",
-			"h2load", "https", page1k, []string{"-t1", "-c32", "-m32"}},
-		{"cold-plain", "cold start on an inherited listener: exec to first byte, plain HTTP/1.1",
-			coldStart, "http", page1k, nil},
-		{"cold-tls", "cold start on an inherited listener: exec to first byte, TLS 1.3",
-			coldStart, "https", page1k, nil},
+		{name: "plain-1k", title: "1 KiB over plain HTTP/1.1, 64 kept-alive connections",
+			tool: "wrk", field: servers, role: "http", path: page1k, arguments: kept},
+		{name: "tls-1k", title: "1 KiB over TLS 1.3 and HTTP/1.1, 64 kept-alive connections",
+			tool: "wrk", field: servers, role: "https", path: page1k, arguments: kept},
+		{name: "h2-1k", title: "1 KiB over TLS 1.3 and HTTP/2, 32 connections of 32 streams",
+			tool: "h2load", field: servers, role: "https", path: page1k, arguments: []string{"-t1", "-c32", "-m32"}},
+		{name: "cold-plain", title: "cold start on an inherited listener: exec to first byte, plain HTTP/1.1",
+			tool: coldStart, field: servers, role: "http", path: page1k},
+		{name: "cold-tls", title: "cold start on an inherited listener: exec to first byte, TLS 1.3",
+			tool: coldStart, field: servers, role: "https", path: page1k},
+		{name: "run-kept", title: "nginx activated: 1 KiB over plain HTTP/1.1, 64 kept-alive connections",
+			tool: "wrk", field: activators, role: "http", path: page1k, arguments: kept},
+		{name: "run-new", title: "nginx activated: 1 KiB over plain HTTP/1.1, 64 clients with a new connection for each request",
+			tool: "wrk", field: activators, role: "http", path: page1k, arguments: append([]string{"-H", "Connection: close"}, kept...)},
+		{name: "run-start", title: "nginx activated: exec to first byte, the client waits in an inherited listener",
+			tool: coldStart, field: activators, role: "http", path: page1k},
+		{name: "run-cold", title: "nginx activated: connecting to first byte where rouse sleeps, for the others exec to first byte",
+			tool: coldStart, field: activators, role: "http", path: page1k, asleep: true},
 	}
 }
 
@@ -59,12 +76,14 @@ func chooseWorkloads(list string) ([]workload, error) {
 	return chosen, nil
 }
 
-// splitWorkloads separates those against running servers from those that start them.
-func splitWorkloads(all []workload) (load, cold []workload) {
+// splitWorkloads picks those of a field, and separates those against running servers from those that start them.
+func splitWorkloads(all []workload, field string) (load, cold []workload) {
 	for _, w := range all {
-		if w.tool == coldStart {
+		switch {
+		case w.field != field:
+		case w.tool == coldStart:
 			cold = append(cold, w)
-		} else {
+		default:
 			load = append(load, w)
 		}
 	}
