@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -36,8 +37,12 @@ const (
 	longestPause  = 100 * time.Millisecond
 )
 
-// reach dials until the server answers. All errors are waited out alike: a server that starts may refuse, have no socket
-// file yet, or one with modes that are not right yet; a full queue and a want of descriptors or ports pass too.
+// shortage is how long a client waits for a descriptor for its server. It holds one itself: when all that there are belong to
+// clients who wait, only their end lets others on.
+const shortage = time.Second
+
+// reach dials until the server answers. All other errors are waited out alike: a server that starts may refuse, have no socket
+// file yet, or one with modes that are not right yet; a full queue and a want of ports pass too.
 func (s Server) reach(ctx context.Context) (net.Conn, error) {
 	if s.Patience <= 0 {
 		c, err := s.Dial(ctx)
@@ -57,6 +62,9 @@ func (s Server) reach(ctx context.Context) (net.Conn, error) {
 		}
 		if timeout, ok := errors.AsType[net.Error](err); last == nil || !ok || !timeout.Timeout() { // else it is only our own limit
 			last = err
+		}
+		if (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && time.Since(started) >= min(shortage, s.Patience) {
+			return nil, fmt.Errorf("%w: %w", ErrNoServer, err)
 		}
 		select {
 		case <-time.After(pause):

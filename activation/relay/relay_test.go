@@ -378,3 +378,18 @@ func TestCount(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A client whose server gets no descriptor is given up soon: it holds one that others wait for.
+func TestShortage(t *testing.T) {
+	l := listen(t, "tcp4")
+	client := dial(t, l)
+	taken := New().Take(accept(t, l))
+	started := time.Now()
+	err := taken.Carry(t.Context(), nil, Server{Patience: time.Minute, Dial: func(context.Context) (net.Conn, error) { return nil, syscall.EMFILE }})
+	if !errors.Is(err, ErrNoServer) || !errors.Is(err, syscall.EMFILE) || time.Since(started) > time.Minute/2 {
+		t.Errorf("%v after %s", err, time.Since(started))
+	}
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client read %v", err)
+	}
+}

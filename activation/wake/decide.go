@@ -26,15 +26,25 @@ func (c Config) decide() (decision, error) {
 	if c.IdleStop > 0 && !c.hasListener() {
 		return decision{}, refused("--idle-stop counts connections, and %s has none: it needs a stream socket", c.Sockets[0])
 	}
-	switch {
-	case c.As != "" || c.Mode == Translate:
+	if c.As != "" || c.Mode == Translate {
 		return c.decideTranslate()
-	case c.Mode == Listener:
+	}
+	d, err := c.decideBeside()
+	if why := noProcesses(); err == nil && d.mode != Translate && why != "" {
+		return decision{}, refused("%s, so that the processes of the program cannot be found: mount it, or use --mode=translate", why)
+	}
+	return d, err
+}
+
+// decideBeside chooses where --mode and --as do not ask for translate mode.
+func (c Config) decideBeside() (decision, error) {
+	switch c.Mode {
+	case Listener:
 		if why := c.noListener(); why != "" {
 			return decision{}, refused("--mode=listener cannot be had: %s; --mode=auto takes what can be had", why)
 		}
 		return decision{mode: Listener, why: "as --mode says"}, nil
-	case c.Mode == Proxy:
+	case Proxy:
 		return decision{mode: Proxy, why: "as --mode says"}, nil
 	}
 	return c.decideAuto(), nil

@@ -18,6 +18,7 @@ type Explanation struct {
 	Command      []string          `json:"command"`
 	Path         string            `json:"path,omitempty"`    // what would be executed; empty where it is not found
 	Program      string            `json:"program,omitempty"` // what it is known as
+	Lazy         bool              `json:"lazy"`              // nothing would be started before a client knocks
 	StopSignal   string            `json:"stop_signal"`
 	ReloadSignal string            `json:"reload_signal"`
 	Sockets      []ExplainedSocket `json:"sockets"`
@@ -49,7 +50,7 @@ type Fact struct {
 // Explain tells what Run would do. It tries what the kernel allows, and starts nothing.
 func Explain(c Config) Explanation {
 	c.Log = slog.New(slog.DiscardHandler)
-	e := Explanation{Command: c.Command, Path: c.Path, System: c.facts(), Maps: []string{}, Sockets: []ExplainedSocket{}, Notices: []string{}}
+	e := Explanation{Command: c.Command, Path: c.Path, Lazy: c.Lazy, System: c.facts(), Maps: []string{}, Sockets: []ExplainedSocket{}, Notices: []string{}}
 	known := KnownProgram(c.Path, c.arguments()...)
 	e.Program = known.name
 	e.StopSignal = signalName(cmp.Or(c.StopSignal, known.StopSignal, syscall.SIGTERM))
@@ -128,7 +129,7 @@ func (c Config) listenerNotices(sockets []*socket) []string {
 	for _, s := range sockets {
 		samePlace := func(other *socket) bool { return s.samePlace(other) }
 		if s.dual() && !c.AnyFamily && !slices.ContainsFunc(sockets, func(other *socket) bool { return s.samePlace(other) && other.Info.Family == platform.IPv4 }) {
-			all = append(all, fmt.Sprintf("%s is one socket for IPv6 and IPv4, and a bind of the program to an IPv4 address would be refused: %s, or --family=any (wrong for nginx)", s.Source, s.split()))
+			all = append(all, fmt.Sprintf("%s is one socket for IPv6 and IPv4, and a bind of the program to an IPv4 address would be refused: %s, or --family=any (nginx and Python misread clients' addresses then)", s.Source, s.split()))
 		}
 		if !slices.ContainsFunc(places[s.transport], samePlace) {
 			places[s.transport] = append(places[s.transport], s)

@@ -108,6 +108,17 @@ func yamaScope() (scope int, ok bool) {
 	return scope, err == nil
 }
 
+// noProcesses says why the processes of the program could not be found, or nothing.
+func noProcesses() string {
+	switch self, err := os.Readlink("/proc/self"); {
+	case err != nil:
+		return "/proc is not mounted"
+	case self != strconv.Itoa(os.Getpid()):
+		return "/proc is that of another PID namespace (unshare has --mount-proc)"
+	}
+	return ""
+}
+
 // noReading says why the addresses that the program binds could not be read, or nothing.
 func noReading() string {
 	scope, _ := yamaScope()

@@ -11,3 +11,6 @@ func (c Config) facts() []Fact {
 
 // noReading is never the reason where listener mode does not exist.
 func noReading() string { return "" }
+
+// noProcesses: no mode looks for them here.
+func noProcesses() string { return "" }

@@ -26,6 +26,7 @@ type pace struct {
 	plain     time.Duration // what a program that was starting has to obey the graceful stop signal
 	again     time.Duration // between kills: a process may have forked while its relatives were listed
 	despair   time.Duration // after which what survives being killed is given up
+	echo      time.Duration // within it the same signal is the first one again: timeout(1) signals its child, then its group
 	farewell  time.Duration // what the others of a program have to follow its main process, and its last words to arrive
 }
 
@@ -33,7 +34,7 @@ func usualPace() pace {
 	return pace{
 		patience: 10 * time.Second, settled: 10 * time.Second,
 		firstWait: time.Second, mostWait: time.Minute,
-		plain: time.Second, again: 200 * time.Millisecond, despair: 10 * time.Second, farewell: 100 * time.Millisecond,
+		plain: time.Second, again: 200 * time.Millisecond, despair: 10 * time.Second, echo: 100 * time.Millisecond, farewell: 100 * time.Millisecond,
 	}
 }
 
@@ -54,6 +55,7 @@ type life struct {
 	last       *child    // the main process of the instance that ended last
 	signal     os.Signal // what next received
 	cause      os.Signal // the signal that ends Run
+	caused     time.Time // when it came
 	later      []os.Signal
 	held       bool   // clients are held back in the kernel's queue
 	failure    string // why the program does not run, while it should
@@ -248,12 +250,12 @@ func (l *life) loading() state {
 
 // tooSlow gives a start up.
 func (l *life) tooSlow() state {
-	reason := fmt.Sprintf("%s did not listen within %s%s", l.name(), l.StartLimit, l.lastLines(l.current))
+	reason := fmt.Sprintf("%s did not listen within %s%s; it needs longer (--start-timeout), or listens elsewhere (--map)", l.name(), l.StartLimit, l.lastLines(l.current))
 	return l.stop(func() state {
 		if l.Lazy {
 			return l.failed(reason, 0)
 		}
-		l.err = fmt.Errorf("%s; --start-timeout gives it longer", reason)
+		l.err = errors.New(reason)
 		return nil
 	}, l.current)
 }
@@ -261,7 +263,7 @@ func (l *life) tooSlow() state {
 // diagnose speaks of a program that takes long to listen.
 func (l *life) diagnose() {
 	reasons := "it is still loading, or it listens on another port or path (see --map)"
-	if l.mode == Listener {
+	if l.mode == Listener && len(l.Maps) == 0 { // a map that is not used is told of with the same reasons
 		reasons += ", changes its user before it binds (let systemd set User=), binds through io_uring (--no-io-uring), or is a 32-bit program"
 	}
 	text := fmt.Sprintf("%s (pid %d) does not listen yet: %s", l.name(), l.current.main.pid, reasons)
@@ -320,9 +322,10 @@ func (l *life) leave() state {
 		l.hold(false)
 		return nil
 	}
+	stopping := l.stop(func() state { l.wellEnded(); return l.asleep }, l.current) // at once: whoever comes now may be let in, and cut off
 	l.say(slog.LevelInfo, "%s is stopped: no client for %s", l.name(), l.IdleStop)
 	l.Manager.Status(fmt.Sprintf("stopping %s: no client for %s", l.name(), l.IdleStop))
-	return l.stop(func() state { l.wellEnded(); return l.asleep }, l.current)
+	return stopping
 }
 
 // mainOver judges the end of the main process while others of the instance may go on. Nil: the instance goes on.
@@ -354,7 +357,7 @@ func (l *life) over() state {
 
 // judge decides what follows an instance that was not told to end.
 func (l *life) judge(one *instance) state {
-	status, lines := one.main.status, l.lastLines(one)
+	status, lines := one.main.status, l.lastLines(one)+l.deafness(one.main.status)
 	var lived time.Duration
 	if over(one.ready) {
 		lived = time.Since(one.started)
@@ -507,6 +510,14 @@ func (l *life) lastLines(one *instance) string {
 		return ""
 	}
 	return ": " + strings.Join(lines, " | ")
+}
+
+// deafness tells of a program that was ended by the signal that was to reload it, and what to do.
+func (l *life) deafness(status syscall.WaitStatus) string {
+	if l.Reload != ReloadSignal || !status.Signaled() || status.Signal() != l.ReloadSignal {
+		return ""
+	}
+	return "; it does not reload by that signal: --reload=restart starts it anew"
 }
 
 // ended says how a process ended.

@@ -331,6 +331,18 @@ func TestStubbornProgramIsKilled(t *testing.T) {
 	s.says("did not end within 50ms")
 }
 
+// timeout(1) sends its signal to its child and then to the group that both are in.
+func TestSignalThatIsSentTwice(t *testing.T) {
+	s := play(t, `trap 'sleep 0.2; exit 0' TERM; echo up >>DIR/up; while :; do sleep 0.02; done`)
+	s.pace.echo = time.Minute
+	s.lasting()
+	s.send(syscall.SIGTERM, syscall.SIGTERM)
+	s.endsWith(0)
+	if strings.Contains(s.log.String(), "second signal") {
+		t.Error("the second one killed it")
+	}
+}
+
 func TestSecondSignalKills(t *testing.T) {
 	s := play(t, stubborn)
 	s.StopTimeout = time.Hour
@@ -381,7 +393,7 @@ func TestStartLimit(t *testing.T) {
 	s.Lazy, s.StartLimit = false, 300*time.Millisecond
 	s.script.mute.Store(true)
 	s.run().ends()
-	if s.err == nil || !strings.Contains(s.err.Error(), "did not listen within 300ms: still reading; --start-timeout") {
+	if s.err == nil || !strings.Contains(s.err.Error(), "did not listen within 300ms: still reading; it needs longer (--start-timeout)") {
 		t.Errorf("%v", s.err)
 	}
 }
@@ -835,4 +847,14 @@ func TestDescriptorsStayTheSame(t *testing.T) {
 	if after := count(); after > before+5 {
 		t.Errorf("%d descriptors, then %d", before, after)
 	}
+}
+
+func TestReloadSignalThatEndsTheProgram(t *testing.T) {
+	s := play(t, dies)
+	s.Reload = ReloadSignal
+	s.knock()
+	s.run().up(1)
+	s.take()
+	s.send(syscall.SIGHUP)
+	s.says("sh was ended by SIGHUP; it does not reload by that signal: --reload=restart starts it anew; it is started for the next client")
 }

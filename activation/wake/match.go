@@ -303,24 +303,33 @@ func (s *socket) instead() (v4, both string) {
 // passing says what to change when a bind is no concern of ours but could have been.
 func (m *matcher) passing(a asked, t transport) complaint {
 	var names []string
+	bound := false
 	for _, s := range m.sockets {
+		bound = bound || s.Bound
 		if s.transport == t {
 			names = append(names, s.Source)
 		}
+	}
+	meant, socket := "one of "+strings.Join(names, ", "), "SOCKET"
+	if len(names) == 1 {
+		meant, socket = names[0], names[0]
 	}
 	switch {
 	case t == otherTransport, a.family != platform.Unix && a.port == 0, t == local && len(names) == 0:
 		return complaint{}
 	case t == local:
-		return complaint{text: fmt.Sprintf("the program binds %s itself: its clients do not wake it there; if one of %s is meant, write --map %s=SOCKET", a, strings.Join(names, ", "), a)}
+		return complaint{text: fmt.Sprintf("the program binds %s itself: its clients do not wake it there; if %s is meant, write --map %s=%s", a, meant, a, socket)}
 	}
-	pass := fmt.Sprintf("ListenStream=%d", a.port)
-	if t == udp {
-		pass = fmt.Sprintf("ListenDatagram=%d", a.port)
+	pass := fmt.Sprintf("ListenStream=%s in the socket unit", a)
+	switch {
+	case bound:
+		pass = fmt.Sprintf("--listen %s:%s", t, a)
+	case t == udp:
+		pass = fmt.Sprintf("ListenDatagram=%s in the socket unit", a)
 	}
-	text := fmt.Sprintf("the program binds %s (%s) itself: its clients do not wake it there, and are cut off when it stops; pass a socket for it (%s in the socket unit)", a, t, pass)
+	text := fmt.Sprintf("the program binds %s (%s) itself: its clients do not wake it there, and are cut off when it stops; pass a socket for it (%s)", a, t, pass)
 	if len(names) > 0 {
-		text += fmt.Sprintf(", or, if one of %s is meant, write --map %d/%s=SOCKET", strings.Join(names, ", "), a.port, t)
+		text += fmt.Sprintf(", or, if %s is meant, write --map %d/%s=%s", meant, a.port, t, socket)
 	}
 	return complaint{text: text}
 }

@@ -277,3 +277,23 @@ func TestMaps(t *testing.T) {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
+
+// What to change is what helps: a socket of the family that the program binds, and a map that can be pasted.
+func TestPassingBindsAreToldWhatToDo(t *testing.T) {
+	bound := heldTCP("", "tcp:127.0.0.1:80", "127.0.0.1:80")
+	bound.Bound = true
+	for _, c := range []struct {
+		held []activation.Held
+		want string
+	}{
+		{[]activation.Held{heldTCP("web", "systemd:web", "127.0.0.1:80")}, "(ListenStream=127.0.0.1:9090 in the socket unit), or, if systemd:web is meant, write --map 9090/tcp=systemd:web"},
+		{[]activation.Held{heldTCP("a", "systemd:a", "127.0.0.1:80"), heldTCP("b", "systemd:b", "127.0.0.1:81")}, "if one of systemd:a, systemd:b is meant, write --map 9090/tcp=SOCKET"},
+		{[]activation.Held{bound}, "(--listen tcp:127.0.0.1:9090)"},
+	} {
+		m := newMatcher(newSockets(c.held), nil, false)
+		a := asked{family: platform.IPv4, host: netip.MustParseAddr("127.0.0.1"), port: 9090}
+		if got := m.passing(a, tcp).text; !strings.Contains(got, c.want) {
+			t.Errorf("%s\nwant %s", got, c.want)
+		}
+	}
+}

@@ -29,10 +29,12 @@ type listening struct {
 
 // listeners reads the tables of this network namespace, where the program has to be reachable (proc(5), /proc/net/tcp).
 // They begin with what listens.
-func listeners() (all []listening, err error) {
-	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
-		f, err := os.Open(table)
-		if errors.Is(err, fs.ErrNotExist) && table != "/proc/self/net/tcp" { // a kernel without IPv6
+func listeners() ([]listening, error) { return listenersIn("/proc/self/net/") }
+
+func listenersIn(folder string) (all []listening, err error) {
+	for _, table := range []string{"tcp", "tcp6"} {
+		f, err := os.Open(folder + table)
+		if errors.Is(err, fs.ErrNotExist) && table == "tcp6" { // a kernel without IPv6
 			continue
 		}
 		if err != nil {

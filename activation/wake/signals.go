@@ -131,7 +131,7 @@ func (l *life) finish() state {
 
 // joinEnd makes the end final, and returns all instances: the victims, which were told to end, and those that are to be told.
 func (l *life) joinEnd(victims []*instance) []*instance {
-	l.cause = l.signal
+	l.cause, l.caused = l.signal, time.Now()
 	l.say(slog.LevelInfo, "%s is stopped after %s", l.name(), signalName(l.signal))
 	l.Manager.Stopping("stopping " + l.name() + " after " + signalName(l.signal))
 	l.hold(true)
@@ -205,6 +205,7 @@ func (l *life) stopping(then state, victims []*instance) state {
 			case l.stops() && l.cause == nil:
 				then, victims = l.end, l.joinEnd(victims)
 				limit.Reset(l.StopTimeout)
+			case l.stops() && l.signal == l.cause && time.Since(l.caused) < l.pace.echo:
 			case l.stops():
 				l.say(slog.LevelWarn, "%s is killed by a second signal", l.name())
 				killed = time.Now()

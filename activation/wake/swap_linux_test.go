@@ -228,6 +228,7 @@ func TestSwap(t *testing.T) {
 		{"plain", "tcp", "127.0.0.1:0", nil},
 		{"other port", "tcp", "127.0.0.1:0", nil},
 		{"thread", "tcp", "127.0.0.1:0", nil},
+		{"own table", "tcp", "127.0.0.1:0", nil},
 		{"twice", "tcp", "127.0.0.1:0", nil},
 		{"probe", "tcp", "127.0.0.1:0", nil},
 		{"dup", "tcp", "127.0.0.1:0", nil},

@@ -52,6 +52,7 @@ func (p program) ways() map[string]func() {
 		"unix":       func() { serve(listenOn(unix.AF_UNIX, &unix.SockaddrUnix{Name: "/nonexistent/real.sock"})) },
 		"sleep":      func() { select {} },
 		"thread":     p.thread,
+		"own table":  p.ownTable,
 		"twice":      p.twice,
 		"probe":      p.probe,
 		"dup":        p.dup,
@@ -77,6 +78,19 @@ func (p program) thread() {
 	fd := make(chan int)
 	platform.OnOwnThread(func() { fd <- listenOn(unix.AF_INET, v4(p.port)) })
 	serve(<-fd)
+}
+
+// ownTable binds on a thread that has descriptors of its own, of which the first thread knows nothing.
+func (p program) ownTable() {
+	platform.OnOwnThread(func() {
+		must(unix.Unshare(unix.CLONE_FILES))
+		fd, err := unix.FcntlInt(uintptr(socketOf(unix.AF_INET, unix.SOCK_STREAM)), unix.F_DUPFD, 200)
+		must(err)
+		must(unix.Bind(fd, v4(p.port)))
+		must(unix.Listen(fd, 64))
+		serve(fd)
+	})
+	select {}
 }
 
 // twice binds two sockets to one port, and the second of them again, as a call that a signal interrupted is made again.

@@ -3,6 +3,7 @@ package wake
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -107,7 +108,7 @@ func familyOf(domain int) platform.Family {
 // read asks /proc.
 func (t *theirs) read(fd int) error {
 	flags, err := process.Flags(t.tid, fd)
-	if errors.Is(err, unix.ENOENT) {
+	if _, hidden := os.Stat(fmt.Sprintf("/proc/%d", t.tid)); errors.Is(err, unix.ENOENT) && hidden == nil {
 		return fmt.Errorf("descriptor %d: %w", fd, unix.EBADF)
 	}
 	if err != nil {

@@ -82,7 +82,7 @@ func (l *layout) find(name, written string) (int, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return 0, refused("%s names no socket: there are %s", written, l.placeholders())
+		return 0, refused("%s names no socket: write %s", written, l.placeholders())
 	}
 	return 0, refused("%s may be any of %d sockets: write %s", written, len(found), l.placeholders())
 }

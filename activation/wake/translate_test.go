@@ -101,8 +101,8 @@ func TestPlaceholders(t *testing.T) {
 		{sockets: unnamed, in: "{fd:unix:/run/x.sock} {fd:fd:9}", out: "4 3"},
 		{sockets: pair, in: "{fd}", wrongMessage: "{fd} may be any of 3 sockets: write {fd:web[0]}, {fd:web[1]}, {fd:mail}"},
 		{sockets: pair, in: "{fd:web}", wrongMessage: "{fd:web} may be any of 2 sockets: write {fd:web[0]}, {fd:web[1]}, {fd:mail}"},
-		{sockets: pair, in: "{fd:web[2]}", wrongMessage: "{fd:web[2]} names no socket: there are {fd:web[0]}, {fd:web[1]}, {fd:mail}"},
-		{sockets: one, in: "{fd:} {fd:smtp}", wrongMessage: "{fd:smtp} names no socket: there are {fd}"},
+		{sockets: pair, in: "{fd:web[2]}", wrongMessage: "{fd:web[2]} names no socket: write {fd:web[0]}, {fd:web[1]}, {fd:mail}"},
+		{sockets: one, in: "{fd:} {fd:smtp}", wrongMessage: "{fd:smtp} names no socket: write {fd}"},
 		{sockets: one, in: "--fd 3", wrongMessage: "no argument says where the descriptor belongs: write {fd} there, such as --fd {fd}"},
 		{sockets: unnamed, in: "x", wrongMessage: "no argument says where the descriptor belongs: write {fd:fd:9}, {fd:unix:/run/x.sock} there, such as --fd {fd:fd:9}"},
 	}

@@ -29,14 +29,16 @@ func (d documented) completes() string {
 
 // bashCompletion is for bash-completion's folder completions, or to be sourced.
 func bashCompletion() string {
-	cases, flags := bashOptions(documentedOptions())
+	cases, flags, _ := bashOptions(documentedOptions())
 	_, run := runOptions()
-	runCases, runFlags := bashOptions(run.documented())
+	runCases, runFlags, runWithValue := bashOptions(run.documented())
 	return `# bash completion for rouse; made by "rouse generate"
 # shellcheck shell=bash disable=SC2207
 _rouse() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
+  if [ "$word" = = ]; then word=; fi # bash parts words at = and : (COMP_WORDBREAKS)
+  if [ "$before" = = ]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi
   if [ "${COMP_WORDS[1]}" = run ] && [ "$COMP_CWORD" -gt 1 ]; then
     _rouse_run
     return
@@ -56,14 +58,29 @@ _rouse() {
 }
 # Options up to the program's name, then whatever completes that one.
 _rouse_run() {
-  local i
+  local i program=
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --) if declare -F _command_offset >/dev/null; then _command_offset $((i + 1)); else COMPREPLY=($(compgen -c -f -- "$word")); fi; return;;
+      --) program=$((i + 1)); break;;
+      ` + runWithValue + `) ((i++)); if [ "${COMP_WORDS[i]}" = = ]; then ((i++)); fi;;
+      -*) ;;
+      *) program=$i; break;;
     esac
+    while ((i + 1 < COMP_CWORD)) && [[ ${COMP_WORDS[i+1]} == [:=]* ]]; do ((i += 2)); done # the rest of a value
   done
+  if [ -n "$program" ]; then
+    if declare -F _command_offset >/dev/null; then
+      _command_offset "$program"
+    elif [ "$program" -eq "$COMP_CWORD" ]; then
+      COMPREPLY=($(compgen -c -- "$word"))
+    else
+      COMPREPLY=($(compgen -f -- "$word"))
+    fi
+    return
+  fi
   case $before in
 ` + runCases + `  esac
+  if ((i > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} == [:=]* ]]; then return; fi # in a value
   case $word in
     -*) COMPREPLY=($(compgen -W '-- --help ` + runFlags + `' -- "$word"));;
     *) COMPREPLY=($(compgen -c -- "$word"));;
@@ -73,15 +90,19 @@ complete -o filenames -F _rouse rouse
 `
 }
 
-// bashOptions returns what completes the options' values, as branches of a case, and all their names.
-func bashOptions(all []documented) (cases, names string) {
+// bashOptions returns what completes the options' values, as branches of a case, all their names, and a pattern for those
+// that need a value.
+func bashOptions(all []documented) (cases, names, withValue string) {
 	var b strings.Builder
-	var flags []string
+	var flags, patterns []string
 	for _, d := range all {
 		flags = append(flags, "--"+d.flag)
 		pattern := "--" + d.flag
 		if d.short != "" {
 			pattern = "-" + d.short + "|" + pattern
+		}
+		if !d.boolean {
+			patterns = append(patterns, pattern)
 		}
 		switch {
 		case d.boolean: // its value is attached by =, and seldom wanted
@@ -95,7 +116,7 @@ func bashOptions(all []documented) (cases, names string) {
 			fmt.Fprintf(&b, "    %s) return;;\n", pattern)
 		}
 	}
-	return b.String(), strings.Join(flags, " ")
+	return b.String(), strings.Join(flags, " "), strings.Join(patterns, "|")
 }
 
 // zshCompletion is for a folder of $fpath, as _rouse.

@@ -104,10 +104,23 @@ func TestBashCompletes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for typed, want := range map[string]string{
-		"rouse che":                         "check",
-		"rouse serve --directory-listing-f": "--directory-listing-format",
-		"rouse serve --log-level de":        "debug",
-		"rouse --compression-level fas":     "fastest",
+		"rouse che":                                    "check",
+		"rouse serve --directory-listing-f":            "--directory-listing-format",
+		"rouse serve --log-level de":                   "debug",
+		"rouse --compression-level fas":                "fastest",
+		"rouse serve --log-level = de":                 "debug",
+		"rouse run --idle-st":                          "--idle-stop",
+		"rouse run --mode tr":                          "translate",
+		"rouse run --mode = tr":                        "translate",
+		"rouse run --lazy = false --reload o":          "overlap",
+		"rouse run --map 8080 = web --expl":            "--explain",
+		"rouse run --map 8080 =":                       "",
+		"rouse run --map 8080 = compge":                "",
+		"rouse run --listen tcp : [ :: 1 ] : 80 --fam": "--family",
+		"rouse run --fd 0 compge":                      "compgen",
+		"rouse run -- compge":                          "compgen",
+		"rouse run --lazy -- true --idle-st":           "",
+		"rouse run --stop-timeout 5s true --idle-st":   "",
 	} {
 		script := `. "$1"; COMP_WORDS=(` + typed + `); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _rouse; printf '%s ' "${COMPREPLY[@]}"`
 		out, err := exec.CommandContext(t.Context(), "bash", "--norc", "-c", script, "bash", file).CombinedOutput()

@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ func optionsManual(all []documented) string {
 			section = d.section
 			b.WriteString(".Ss " + section + "\n.Bl -tag -width Ds\n")
 		}
-		b.WriteString(".It " + d.macro() + "\n" + sentence(d.help))
+		b.WriteString(".It " + d.macro() + "\n" + sentence(d.help, d.words))
 		if d.shown != "" && (d.variable != "" || d.shown != "false") {
 			b.WriteString("Default:\n.Ql " + roff(d.shown) + " .\n")
 		}
@@ -56,7 +57,7 @@ func fileManual() string {
 	var b strings.Builder
 	b.WriteString(".Bl -tag -width Ds\n")
 	for _, d := range documentedOptions() {
-		b.WriteString(".It Ic " + d.flag + " = " + roff(d.example()) + "\n" + sentence(d.help))
+		b.WriteString(".It Ic " + d.flag + " = " + roff(d.example()) + "\n" + sentence(d.help, d.words))
 	}
 	return strings.Replace(filePage, "@KEYS@\n", b.String()+".El\n", 1)
 }
@@ -91,8 +92,13 @@ func (d documented) example() string {
 	return fmt.Sprintf("%q", d.shown)
 }
 
-func sentence(help string) string {
-	return roff(strings.ToUpper(help[:1])+help[1:]) + ".\n"
+// sentence begins with a capital, unless with one of the option's words or another name.
+func sentence(help string, words []string) string {
+	first, _, _ := strings.Cut(help, " ")
+	if !slices.Contains(words, strings.TrimRight(first, ",:")) && !strings.Contains(first, "_") {
+		help = strings.ToUpper(help[:1]) + help[1:]
+	}
+	return roff(help) + ".\n"
 }
 
 // roff escapes what roff would take for its own (groff_char(7)).

@@ -23,50 +23,31 @@ import (
 
 // runProgram is `rouse run [OPTIONS] [--] CMD [ARG…]`.
 func runProgram(c console) error {
-	signals := make(chan os.Signal, 16)
 	opener := activation.NewOpener() // before anything else could see LISTEN_FDS
 	r, s := runOptions()
-	command, err := s.read(c.args)
-	if errors.Is(err, pflag.ErrHelp) {
+	command, err := r.readCommand(s, c.args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
 		return runHelp(c)
-	}
-	if err == nil {
-		err = r.check(s)
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case r.Explain:
+		return r.explain(c, s, command, opener)
 	}
-	if len(command) == 0 {
-		command = s.command
-	}
-	if len(command) == 0 || command[0] == "" {
-		return usage("rouse run needs a program: rouse run [OPTIONS] -- CMD [ARG…]")
-	}
-	listening := make(chan struct{})
+	signals, listening := make(chan os.Signal, 16), make(chan struct{})
 	go func() { // the runtime takes its time for it, and meanwhile there is enough to do
 		defer close(listening)
-		if r.Explain {
-			return
-		}
 		signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGWINCH)
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // or a reader of standard error that goes away would end both programs
 	}()
 	held, notices, err := r.hold(s, opener)
 	if err != nil {
 		return err
 	}
+	defer closeHeld(held)
 	config, err := r.wakeConfig(s, command, held)
-	if _, missing := errors.AsType[wake.NotStarted](err); missing && r.Explain {
-		config.Path, err = "", nil // which is among what it tells
-	}
 	if err != nil {
-		closeHeld(held)
 		return wakeFailure(err)
-	}
-	if r.Explain {
-		defer closeHeld(held)
-		explanation := wake.Explain(config)
-		explanation.Notices = slices.Insert(explanation.Notices, 0, append(s.notices, notices...)...)
-		return r.explain(c, explanation)
 	}
 	config.Log = slog.New(newSink(c.stderr, r.LogFormat, r.LogLevel.Level()).handler())
 	config.Stderr = c.stderr
@@ -76,14 +57,25 @@ func runProgram(c console) error {
 	}
 	<-listening
 	status, err := wake.Run(config, signals)
-	closeHeld(held)
-	if err != nil {
-		return wakeFailure(err)
-	}
-	if status != 0 {
+	if err == nil && status != 0 {
 		return ended(status)
 	}
-	return nil
+	return wakeFailure(err)
+}
+
+// readCommand reads the options, and returns the program with its arguments.
+func (r *running) readCommand(s *subcommand, args []string) ([]string, error) {
+	command, err := s.read(args)
+	if err == nil {
+		err = r.check(s)
+	}
+	if len(command) == 0 {
+		command = s.command
+	}
+	if err == nil && (len(command) == 0 || command[0] == "") {
+		err = usage("rouse run needs a program: rouse run [OPTIONS] -- CMD [ARG…]")
+	}
+	return command, err
 }
 
 // ended is the exit status of a program that ran. What it had to say it has said itself.
@@ -126,14 +118,29 @@ func wakeFailure(err error) error {
 	return err
 }
 
-func (r *running) explain(c console, e wake.Explanation) error {
-	if r.JSON {
-		encoder := json.NewEncoder(c.stdout)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(e)
+// explain is `rouse run --explain`.
+func (r *running) explain(c console, s *subcommand, command []string, opener *activation.Opener) error {
+	held, notices, err := r.hold(s, opener)
+	if err != nil {
+		return err
 	}
-	return writeExplanation(c.stdout, e)
+	defer closeHeld(held)
+	config, err := r.wakeConfig(s, command, held)
+	if _, missing := errors.AsType[wake.NotStarted](err); missing {
+		config.Path, err = "", nil // which is among what it tells
+	}
+	if err != nil {
+		return wakeFailure(err)
+	}
+	e := wake.Explain(config)
+	e.Notices = slices.Insert(e.Notices, 0, append(s.notices, notices...)...)
+	if !r.JSON {
+		return writeExplanation(c.stdout, e)
+	}
+	encoder := json.NewEncoder(c.stdout)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(e)
 }
 
 // writeExplanation is for people.
@@ -148,7 +155,10 @@ func writeExplanation(to io.Writer, e wake.Explanation) error {
 		line("mode", "none: %s", e.Why)
 	default:
 		line("mode", "%s (%s)", e.Mode, e.Why)
-		line("signals", "%s stops it, %s reloads it", e.StopSignal, e.ReloadSignal)
+		if e.Mode != wake.Translate {
+			line("starts", "%s", map[bool]string{true: "when a client knocks", false: "at once"}[e.Lazy])
+			line("signals", "%s stops it, %s reloads it", e.StopSignal, e.ReloadSignal)
+		}
 	}
 	for _, m := range e.Maps {
 		line("map", "%s", m)
@@ -159,7 +169,7 @@ func writeExplanation(to io.Writer, e wake.Explanation) error {
 		if s.Dual {
 			address += " and IPv4"
 		}
-		fmt.Fprintf(table, "socket    %s\t%s\t%s %d\t%s\n", printable(cmp.Or(s.Name, "-")), printable(s.Source), s.Kind, s.Number, printable(address))
+		fmt.Fprintf(table, "socket    %s\t%s\t%s, descriptor %d\t%s\n", printable(cmp.Or(s.Name, "-")), printable(s.Source), s.Kind, s.Number, printable(address))
 	}
 	for _, f := range e.System {
 		fmt.Fprintf(table, "system    %s\t%s\t%s\n", f.Name, printable(f.Value), printable(f.Means))

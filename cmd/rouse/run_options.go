@@ -19,24 +19,24 @@ import (
 type running struct {
 	ConfigFile string           `section:"Sockets, and which the program gets" flag:"config-file" short:"w" arg:"FILE" key:"-" help:"read options from this TOML file; its key command may name the program"`
 	Listen     server.Addresses `flag:"listen" arg:"ADDRESS,…" help:"take or bind a socket: [NAME=]systemd:NAME, launchd:NAME, fd:N, inetd:, tcp:HOST:PORT, udp:HOST:PORT, unix:PATH; repeatable; default: what was passed"`
-	Fd         server.Number    `flag:"fd" arg:"N" help:"take the N-th socket of LISTEN_FDS, or descriptor N where there is no LISTEN_FDS"`
+	Fd         server.Number    `flag:"fd" arg:"N" help:"take socket N of LISTEN_FDS, counted from 0, or descriptor N where there is no LISTEN_FDS"`
 	Map        server.List      `flag:"map" arg:"BIND=SOCKET,…" help:"the program's bind of BIND (8080, [::]:25/tcp, /run/x.sock) gets the socket of that name or address; repeatable; default: by port and kind"`
 	Family     familyRule       `flag:"family" arg:"exact|any" help:"any lets an IPv4 bind take a dual-stack IPv6 socket"`
 
 	Mode       modeWord      `section:"The way in which it gets them" flag:"mode" arg:"MODE" help:"listener (the socket is put in place when the program binds), translate (it asks for sockets itself), proxy, or auto, the best that can be had"`
-	As         adapterWord   `flag:"as" arg:"SCHEME" help:"how the program asks for sockets (translate)"`
-	Proxy      proxyVersion  `flag:"proxy-protocol" arg:"v1|v2" help:"tell the program the client's address by a PROXY header (proxy)"`
-	Faking     fakingWord    `flag:"getsockname" arg:"WHEN" help:"answer getsockname with the address that the program asked for; auto: where the port is another one, for programs that compare (node, or one that ended over it)"`
-	Privileges privilegeWord `flag:"no-new-privs" arg:"WHEN" help:"set no_new_privs on the program; auto: where the kernel demands it of users without CAP_SYS_ADMIN"`
+	As         adapterWord   `flag:"as" arg:"SCHEME" help:"in translate mode, how the program asks for sockets: systemd, nginx, einhorn, server-starter, argv ({fd} in its arguments) or inetd; default: what it is known for, or systemd"`
+	Proxy      proxyVersion  `flag:"proxy-protocol" arg:"v1|v2" help:"in proxy mode, tell the program the client's address by a PROXY header"`
+	Faking     fakingWord    `flag:"getsockname" arg:"auto|yes|no" help:"answer getsockname with the address that the program asked for; auto: where the port is another one, for programs that compare (node, or one that ended over it)"`
+	Privileges privilegeWord `flag:"no-new-privs" arg:"auto|yes|no" help:"set no_new_privs on the program; auto: where the kernel demands it of users without CAP_SYS_ADMIN"`
 	NoURing    bool          `flag:"no-io-uring" help:"io_uring does not exist for the program, which could bind by it unseen"`
 	PassNotify bool          `flag:"pass-notify" help:"leave NOTIFY_SOCKET and the watchdog's variables to the program"`
 
-	Lazy         server.Automatic `section:"How it lives" flag:"lazy" help:"start the program when somebody knocks; default: when a manager passed the sockets"`
+	Lazy         server.Automatic `section:"How it lives" flag:"lazy" help:"start the program when somebody knocks, or, with --lazy=false, at once; default: true when a manager passed the sockets"`
 	IdleStop     server.Duration  `flag:"idle-stop" arg:"TIME" help:"stop it when no connection was open for so long; 0: never"`
 	StartTimeout server.Duration  `flag:"start-timeout" arg:"TIME" help:"it has failed when it does not listen within that time; 0: no limit"`
 	StopSignal   signalName       `flag:"stop-signal" arg:"SIGNAL" help:"ends it; default: TERM, or the graceful one of programs that are known (nginx QUIT)"`
 	StopTimeout  server.Duration  `flag:"stop-timeout" arg:"TIME" help:"what is left of it after that time is killed"`
-	Reload       reloadWord       `flag:"reload" arg:"HOW" help:"what SIGHUP does: signal is passed to it, overlap starts a new one before the old one ends, restart ends the old one first"`
+	Reload       reloadWord       `flag:"reload" arg:"HOW" help:"what SIGHUP does: signal is passed to it (which ends programs that do not catch it), overlap starts a new one before the old one ends, restart ends the old one first"`
 	ReloadSignal signalName       `flag:"reload-signal" arg:"SIGNAL" help:"tells it to reload; default: HUP, or what programs that are known take"`
 
 	LogLevel  server.LogLevel  `section:"Logging" flag:"log-level" short:"g" arg:"LEVEL" help:"error, warn, info (starts and stops), debug or trace"`

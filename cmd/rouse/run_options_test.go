@@ -8,6 +8,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/activation/wake"
 )
 
 // readRun reads the options of `rouse run`, with variables set as NAME=value.
@@ -154,6 +157,91 @@ func TestRunHelpShowsEveryOption(t *testing.T) {
 	for line := range strings.Lines(out) {
 		if len(line) > 121 {
 			t.Errorf("%d letters: %s", len(line), line)
+		}
+	}
+}
+
+// The file of options that rouse-run(1) shows is understood.
+func TestRunManualExample(t *testing.T) {
+	_, rest, _ := strings.Cut(runPage, ".Ic command\n")
+	_, rest, _ = strings.Cut(rest, ".Bd -literal -offset indent\n")
+	text, _, found := strings.Cut(rest, ".Ed\n")
+	if !found {
+		t.Fatal("rouse-run.1.in has no example of a file of options")
+	}
+	path := filepath.Join(t.TempDir(), "run.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, s, _, err := readRun(t, nil, "--config-file", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(s.command, []string{"nginx", "-g", "daemon off;"}) || time.Duration(r.IdleStop) != 10*time.Minute || !slices.Equal(r.Map, []string{"8080=web"}) {
+		t.Errorf("%q, %+v", s.command, r)
+	}
+}
+
+// Each socket and each fact is a line, in columns; what is printed cannot act on a terminal.
+func TestExplanationForPeople(t *testing.T) {
+	var b strings.Builder
+	err := writeExplanation(&b, wake.Explanation{
+		Command: []string{"nginx", "-g\x1b[2J"}, Path: "/usr/sbin/nginx", Lazy: true, StopSignal: "SIGQUIT", ReloadSignal: "SIGHUP",
+		Mode: wake.Listener, Why: "because", Maps: []string{"8080=web"},
+		Sockets: []wake.ExplainedSocket{
+			{Source: "systemd:web", Name: "web", Number: 3, Kind: activation.Listener, Address: "[::]:80", Dual: true},
+			{Source: "udp:127.0.0.1:53", Number: 14, Kind: activation.Packet, Address: "127.0.0.1:53"},
+		},
+		System:  []wake.Fact{{Name: "kernel", Value: "6.1", Means: "new enough"}},
+		Notices: []string{"one thing"},
+	})
+	want := `program   nginx -g\x1b[2J (/usr/sbin/nginx)
+mode      listener (because)
+starts    when a client knocks
+signals   SIGQUIT stops it, SIGHUP reloads it
+map       8080=web
+socket    web     systemd:web       listener, descriptor 3  [::]:80 and IPv4
+socket    -       udp:127.0.0.1:53  packet, descriptor 14   127.0.0.1:53
+system    kernel  6.1               new enough
+notice    one thing
+`
+	if err != nil || b.String() != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, b.String(), want)
+	}
+	b.Reset()
+	err = writeExplanation(&b, wake.Explanation{Command: []string{"x"}, Why: "there is no socket"})
+	if want := "program   x (not found)\nmode      none: there is no socket\n"; err != nil || b.String() != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, b.String(), want)
+	}
+}
+
+// What programs read has arrays where there is nothing, and tells of misspelled variables too.
+func TestExplainForPrograms(t *testing.T) {
+	code, out, errs := rouse(t, nil, "run", "--explain", "--json", "true")
+	if code != 0 || errs != "" || !strings.Contains(out, `"notices": []`) || !strings.Contains(out, `"sockets": []`) {
+		t.Errorf("%d, %s%s", code, out, errs)
+	}
+	code, out, errs = rouse(t, []string{"ROUSE_RUN_IDEL_STOP=1"}, "run", "--explain", "--json", "true")
+	if code != 0 || errs != "" || !strings.Contains(out, "ROUSE_RUN_IDLE_STOP?") {
+		t.Errorf("%d, %s%s", code, out, errs)
+	}
+}
+
+// To ask for sleep is to ask for somebody beside the program; as the default of passed sockets it is not.
+func TestLazyAsked(t *testing.T) {
+	passed := []activation.Held{{Passed: true}}
+	for _, c := range []struct {
+		args        string
+		held        []activation.Held
+		lazy, asked bool
+	}{{"true", passed, true, false}, {"--lazy true", passed, true, true}, {"--lazy=false true", passed, false, false}, {"true", nil, false, false}, {"--lazy true", nil, true, true}} {
+		r, s, command, err := readRun(t, nil, strings.Fields(c.args)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := r.wakeConfig(s, command, c.held)
+		if err != nil || config.Lazy != c.lazy || config.LazyAsked != c.asked {
+			t.Errorf("%s: %v, %v, %v", c.args, config.Lazy, config.LazyAsked, err)
 		}
 	}
 }

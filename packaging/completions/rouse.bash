@@ -3,6 +3,8 @@
 _rouse() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
+  if [ "$word" = = ]; then word=; fi # bash parts words at = and : (COMP_WORDBREAKS)
+  if [ "$before" = = ]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi
   if [ "${COMP_WORDS[1]}" = run ] && [ "$COMP_CWORD" -gt 1 ]; then
     _rouse_run
     return
@@ -68,12 +70,26 @@ _rouse() {
 }
 # Options up to the program's name, then whatever completes that one.
 _rouse_run() {
-  local i
+  local i program=
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --) if declare -F _command_offset >/dev/null; then _command_offset $((i + 1)); else COMPREPLY=($(compgen -c -f -- "$word")); fi; return;;
+      --) program=$((i + 1)); break;;
+      -w|--config-file|--listen|--fd|--map|--family|--mode|--as|--proxy-protocol|--getsockname|--no-new-privs|--idle-stop|--start-timeout|--stop-signal|--stop-timeout|--reload|--reload-signal|-g|--log-level|--log-format) ((i++)); if [ "${COMP_WORDS[i]}" = = ]; then ((i++)); fi;;
+      -*) ;;
+      *) program=$i; break;;
     esac
+    while ((i + 1 < COMP_CWORD)) && [[ ${COMP_WORDS[i+1]} == [:=]* ]]; do ((i += 2)); done # the rest of a value
   done
+  if [ -n "$program" ]; then
+    if declare -F _command_offset >/dev/null; then
+      _command_offset "$program"
+    elif [ "$program" -eq "$COMP_CWORD" ]; then
+      COMPREPLY=($(compgen -c -- "$word"))
+    else
+      COMPREPLY=($(compgen -f -- "$word"))
+    fi
+    return
+  fi
   case $before in
     -w|--config-file) COMPREPLY=($(compgen -f -- "$word")); return;;
     --listen) return;;
@@ -94,6 +110,7 @@ _rouse_run() {
     -g|--log-level) COMPREPLY=($(compgen -W 'error warn info debug trace' -- "$word")); return;;
     --log-format) COMPREPLY=($(compgen -W 'auto human json logfmt' -- "$word")); return;;
   esac
+  if ((i > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} == [:=]* ]]; then return; fi # in a value
   case $word in
     -*) COMPREPLY=($(compgen -W '-- --help --config-file --listen --fd --map --family --mode --as --proxy-protocol --getsockname --no-new-privs --no-io-uring --pass-notify --lazy --idle-stop --start-timeout --stop-signal --stop-timeout --reload --reload-signal --log-level --log-format --explain --json' -- "$word"));;
     *) COMPREPLY=($(compgen -c -- "$word"));;

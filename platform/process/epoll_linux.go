@@ -19,8 +19,10 @@ type Registration struct {
 	Data   uint64
 }
 
-// Registrations returns what the epoll sets of a process have under the number fd.
+// Registrations returns what the epoll sets of a process have of the socket under the number fd. A set may have another one
+// under that number, which was closed there and is open elsewhere.
 func Registrations(pid, fd int) []Registration {
+	inode, _ := SocketInode(pid, fd)
 	var found []Registration
 	for _, epoll := range numbers(fmt.Sprintf("/proc/%d/fd", pid)) {
 		if target, err := os.Readlink(descriptorPath(pid, epoll)); err != nil || target != "anon_inode:[eventpoll]" {
@@ -31,7 +33,7 @@ func Registrations(pid, fd int) []Registration {
 			continue
 		}
 		for line := range strings.Lines(string(info)) {
-			if target, r, ok := registration(line); ok && target == fd {
+			if target, r, of, ok := registration(line); ok && target == fd && (of == inode || of == 0 || inode == 0) {
 				r.Epoll = epoll
 				found = append(found, r)
 			}
@@ -41,16 +43,21 @@ func Registrations(pid, fd int) []Registration {
 }
 
 // registration reads a line such as "tfd: 5 events: 2019 data: ffffffffffffffff pos:0 ino:61af sdev:7"; numbers are
-// hexadecimal but the first.
-func registration(line string) (target int, r Registration, ok bool) {
+// hexadecimal but the first. The inode is 0 where it is not told, as before Linux 4.13.
+func registration(line string) (target int, r Registration, inode uint64, ok bool) {
 	f := strings.Fields(line)
 	if len(f) < 6 || f[0] != "tfd:" || f[2] != "events:" || f[4] != "data:" {
-		return 0, r, false
+		return 0, r, 0, false
+	}
+	for _, field := range f[6:] {
+		if digits, ok := strings.CutPrefix(field, "ino:"); ok {
+			inode, _ = strconv.ParseUint(digits, 16, 64)
+		}
 	}
 	target, err1 := strconv.Atoi(f[1])
 	events, err2 := strconv.ParseUint(f[3], 16, 32)
 	data, err3 := strconv.ParseUint(f[5], 16, 64)
-	return target, Registration{Events: uint32(events), Data: data}, errors.Join(err1, err2, err3) == nil
+	return target, Registration{Events: uint32(events), Data: data}, inode, errors.Join(err1, err2, err3) == nil
 }
 
 // Register puts registrations back after the descriptor fd of the process became another socket, which is our descriptor

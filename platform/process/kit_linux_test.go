@@ -84,7 +84,8 @@ func acceptRole() {
 	}
 }
 
-// epollRole asks epoll(7) about a socket before it binds it, as programs on the JVM do, and serves one client twice.
+// epollRole asks epoll(7) about a socket before it binds it, as programs on the JVM do, and serves one client twice. Before, it
+// asked about another one that had the same number.
 func epollRole() {
 	must := func(what string, err error) {
 		if err != nil {
@@ -94,8 +95,17 @@ func epollRole() {
 	}
 	set, err := unix.EpollCreate1(0)
 	must("epoll_create", err)
+	older, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	must("socket", err)
+	must("add", unix.EpollCtl(set, unix.EPOLL_CTL_ADD, older, &unix.EpollEvent{Events: unix.EPOLLIN}))
+	_, err = unix.Dup(older)
+	must("dup", err)
+	must("close", unix.Close(older))
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 	must("socket", err)
+	if fd != older {
+		must("socket", fmt.Errorf("number %d, not %d", fd, older))
+	}
 	asked := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&0xffffffff, Fd: 0x55667788, Pad: 0x11223344}
 	must("add", unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &asked))
 	must("bind", unix.Bind(fd, &unix.SockaddrInet4{Port: 1, Addr: [4]byte{127, 0, 0, 1}}))

@@ -24,13 +24,16 @@ func descendants(pid int) []int {
 	return found
 }
 
-// parent reads the field behind the state. The name in front of them may have any character, also ")".
 func parent(pid int) int {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
-	line := string(b)
+	return parentIn(string(b))
+}
+
+// parentIn reads the field behind the state. The name in front of them may have any character, also ")".
+func parentIn(line string) int {
 	fields := strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
 	if len(fields) < 2 {
 		return 0

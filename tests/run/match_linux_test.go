@@ -25,8 +25,8 @@ func TestMaps(t *testing.T) {
 			"--map=" + portOf(t, two) + "/tcp=secure --map=" + one + "=web[0]",
 		} {
 			p := s.run(maps, "-tcp", two, "-tcp", one)
-			// The listener that child names is its first; it is told the address that it asked for.
-			says(t, s.ask("/"), " local="+s.address, " listener="+two)
+			// The listener that child names is its first.
+			says(t, s.ask("/"), " local="+s.address, " listener="+secure)
 			says(t, ask(t, secure, "/"), " local="+secure)
 			nobodyAt(t, one)
 			nobodyAt(t, two)
