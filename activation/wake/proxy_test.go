@@ -29,7 +29,7 @@ import (
 func TestRelayedProgram(t *testing.T) {
 	network, address, _ := strings.Cut(os.Getenv("WAKE_TEST_RELAYED"), " ")
 	if network == "" {
-		t.Skip("runs in a process that other tests start")
+		return // runs in a process that other tests start
 	}
 	time.AfterFunc(time.Minute, func() { unix.Exit(99) })
 	if gate := os.Getenv("WAKE_TEST_GATE"); gate != "" { // what is slow to start

@@ -25,7 +25,7 @@ import (
 func TestSwapProgram(t *testing.T) {
 	name := os.Getenv("WAKE_TEST_PROGRAM")
 	if name == "" {
-		t.Skip("runs in a process that other tests start")
+		return // runs in a process that other tests start
 	}
 	time.AfterFunc(2*patient, func() { unix.Exit(99) })
 	at, _ := netip.ParseAddrPort(os.Getenv("WAKE_TEST_ADDRESS"))

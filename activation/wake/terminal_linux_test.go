@@ -16,7 +16,7 @@ import (
 func TestLifeAtATerminal(t *testing.T) {
 	program := os.Getenv("WAKE_TEST_TERMINAL")
 	if program == "" {
-		t.Skip("it is started by other tests")
+		return // it is started by other tests
 	}
 	c := shell(program, "PATH="+os.Getenv("PATH"))
 	c.Terminal, c.Stderr = true, os.Stderr

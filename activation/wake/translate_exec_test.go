@@ -40,7 +40,7 @@ const assigned = "WAKE_TEST_ASSIGNMENT"
 func TestBecome(t *testing.T) {
 	text, ok := os.LookupEnv(assigned)
 	if !ok {
-		t.Skip("runs re-executed by the tests of translate")
+		return // runs re-executed by the tests of translate
 	}
 	var a assignment
 	if err := json.Unmarshal([]byte(text), &a); err != nil {
@@ -123,7 +123,7 @@ type sight struct {
 // TestLook is no test: it is the program, and says on standard error what it sees.
 func TestLook(t *testing.T) {
 	if _, ok := os.LookupEnv(assigned); !ok {
-		t.Skip("runs re-executed by the tests of translate")
+		return // runs re-executed by the tests of translate
 	}
 	s := sight{PID: os.Getpid(), Arguments: os.Args, Sockets: map[int]string{}}
 	for _, entry := range os.Environ() {
