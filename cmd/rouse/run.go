@@ -49,7 +49,9 @@ func runProgram(c console) error {
 	if err != nil {
 		return wakeFailure(err)
 	}
-	config.Log = slog.New(newSink(c.stderr, r.LogFormat, r.LogLevel.Level()).handler())
+	lines := newSink(c.stderr, r.LogFormat, r.LogLevel.Level())
+	lines.to = withoutWaiting(c.stderr)
+	config.Log = slog.New(lines.handler())
 	config.Stderr = c.stderr
 	config.Terminal = term.IsTerminal(0)
 	for _, text := range append(s.notices, notices...) {
