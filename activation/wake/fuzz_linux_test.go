@@ -37,35 +37,6 @@ func FuzzReadAddress(f *testing.F) {
 	})
 }
 
-// A map that can be read has a key that can be, and refuses nothing later.
-func FuzzParseMap(f *testing.F) {
-	for _, text := range []string{"8080=web", "[::]:25/tcp=smtp", "127.0.0.1:53/udp=fd:3", "/run/a=b.sock=app", "@name=x[1]", "=", "65536=a", "[::ffff:1.2.3.4%eth0]:1=a"} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		m, err := ParseMap(text)
-		if err != nil {
-			return
-		}
-		k, err := m.key()
-		if err != nil || m.Bind+"="+m.Socket != text || k.path == "" && k.port == 0 || !k.overlaps(k) {
-			t.Errorf("%+v, %+v, %v", m, k, err)
-		}
-		k.reachable()
-		m.named(newSockets(three()))
-	})
-}
-
-func FuzzReadRow(f *testing.F) {
-	f.Add("0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 00:00000000 00000000 0 0 4242 1 0 100 0 0 10 0")
-	f.Add("0: 01:1F90 0 0A 0 0 0 0 0 1")
-	f.Fuzz(func(t *testing.T, line string) {
-		if l, ok := readRow(strings.Fields(line)); ok && !l.address.IsValid() {
-			t.Errorf("%q: %+v", line, l)
-		}
-	})
-}
-
 // Whatever a program writes, and in whatever pieces, what is shown of it is short and printable.
 func FuzzTail(f *testing.F) {
 	f.Add([]byte("one\ntwo\x1b[31m\n\n\xff\xfe three\r\n"), 3)

@@ -1,17 +1,10 @@
 package wake
 
 import (
-	"bufio"
 	"cmp"
-	"encoding/binary"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rouse-server/rouse/platform/process"
@@ -20,70 +13,21 @@ import (
 // canSearch: the program's processes tell where they listen.
 const canSearch = true
 
-// listening is a TCP socket that listens.
-type listening struct {
-	address netip.AddrPort
-	inode   uint64
-	queue   int // connections that were not accepted yet
-}
-
-// listeners reads the tables of this network namespace, where the program has to be reachable (proc(5), /proc/net/tcp).
-// They begin with what listens.
-func listeners() ([]listening, error) { return listenersIn("/proc/self/net/") }
-
-func listenersIn(folder string) (all []listening, err error) {
-	for _, table := range []string{"tcp", "tcp6"} {
-		f, err := os.Open(folder + table)
-		if errors.Is(err, fs.ErrNotExist) && table == "tcp6" { // a kernel without IPv6
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		rows := bufio.NewScanner(f)
-		for rows.Scan(); rows.Scan(); { // the first line is the heading
-			one, ok := readRow(strings.Fields(rows.Text()))
-			if !ok {
-				break
-			}
-			all = append(all, one)
-		}
-		f.Close()
-	}
-	return all, nil
-}
-
-// readRow reads number, local address, remote address, state, tx_queue:rx_queue and more, of which field 9 is the inode.
-func readRow(fields []string) (listening, bool) {
-	if len(fields) < 10 || fields[3] != "0A" {
-		return listening{}, false
-	}
-	host, port, _ := strings.Cut(fields[1], ":")
-	b, err := hex.DecodeString(host)
-	if err != nil || len(b)%4 != 0 {
-		return listening{}, false
-	}
-	for word := range slices.Chunk(b, 4) { // each is printed as a number of this machine's byte order
-		binary.NativeEndian.PutUint32(word, binary.BigEndian.Uint32(word))
-	}
-	address, ok := netip.AddrFromSlice(b)
-	number, err := strconv.ParseUint(port, 16, 16)
-	_, queue, _ := strings.Cut(fields[4], ":")
-	length, _ := strconv.ParseInt(queue, 16, 64)
-	inode, _ := strconv.ParseUint(fields[9], 10, 64)
-	return listening{netip.AddrPortFrom(address, uint16(number)), inode, int(length)}, ok && err == nil
-}
-
 // reaches tells whether a connection to the address could arrive at the socket.
-func (l listening) reaches(a netip.AddrPort) bool {
-	own := l.address.Addr()
-	return l.address.Port() == a.Port() && (own.Unmap() == a.Addr() || own.IsUnspecified() && (own.Is6() || a.Addr().Is4()))
+func reaches(l process.Listening, a netip.AddrPort) bool {
+	own := l.Address.Addr()
+	return l.Address.Port() == a.Port() && (own == a.Addr() || own.IsUnspecified() && (own.Is6() || a.Addr().Is4()))
+}
+
+// among tells whether a connection to one of the addresses could arrive at the socket.
+func among(l process.Listening, addresses []netip.AddrPort) bool {
+	return slices.ContainsFunc(addresses, func(a netip.AddrPort) bool { return reaches(l, a) })
 }
 
 // answered tells whether somebody listens on one of the addresses; true also where that cannot be known.
 func answered(addresses []netip.AddrPort) bool {
-	all, err := listeners()
-	return err != nil || slices.ContainsFunc(all, func(l listening) bool { return slices.ContainsFunc(addresses, l.reaches) })
+	all, err := process.ListeningHere()
+	return err != nil || slices.ContainsFunc(all, func(l process.Listening) bool { return among(l, addresses) })
 }
 
 // untaken counts the connections to the addresses, or to the path, that were not accepted yet.
@@ -92,10 +36,10 @@ func untaken(addresses []netip.AddrPort, path string) int {
 		return untakenUnix(path)
 	}
 	count := 0
-	all, _ := listeners()
+	all, _ := process.ListeningHere()
 	for _, l := range all {
-		if slices.ContainsFunc(addresses, l.reaches) {
-			count += l.queue
+		if among(l, addresses) {
+			count += l.Queue
 		}
 	}
 	return count
@@ -120,16 +64,16 @@ func untakenUnix(path string) int {
 func search(one *instance) (first, others []netip.AddrPort) {
 	mine := map[uint64]bool{}
 	for _, pid := range one.processes() {
-		for _, inode := range socketInodes(pid) {
+		for _, inode := range process.Sockets(pid) {
 			mine[inode] = true
 		}
 	}
-	all, _ := listeners()
-	all = slices.DeleteFunc(all, func(l listening) bool { return !mine[l.inode] })
-	slices.SortFunc(all, func(a, b listening) int { return cmp.Compare(a.inode, b.inode) }) // they grow with time, on one CPU
+	all, _ := process.ListeningHere() // of this network namespace, where the program has to be reachable
+	all = slices.DeleteFunc(all, func(l process.Listening) bool { return !mine[l.Inode] })
+	slices.SortFunc(all, func(a, b process.Listening) int { return cmp.Compare(a.Inode, b.Inode) }) // they grow with time, on one CPU
 	for _, l := range all {
-		k := key{host: l.address.Addr().Unmap(), port: l.address.Port()}
-		if l.address.Port() == all[0].address.Port() {
+		k := key{host: l.Address.Addr(), port: l.Address.Port()}
+		if l.Address.Port() == all[0].Address.Port() {
 			first = append(first, k.reachable()...)
 		} else {
 			others = append(others, k.reachable()...)
@@ -144,20 +88,6 @@ func (one *instance) processes() []int {
 		return process.Descendants(os.Getpid())
 	}
 	return append(process.Descendants(one.main.pid), one.main.pid)
-}
-
-// socketInodes returns the numbers of the sockets that a process has open.
-func socketInodes(pid int) []uint64 {
-	folder := fmt.Sprintf("/proc/%d/fd/", pid)
-	entries, _ := os.ReadDir(folder)
-	var inodes []uint64
-	for _, e := range entries {
-		number, _ := strconv.Atoi(e.Name())
-		if inode, ok := process.SocketInode(pid, number); ok {
-			inodes = append(inodes, inode)
-		}
-	}
-	return inodes
 }
 
 // awaitEnd waits until no process of the instance is left: this process adopts what its first one leaves behind, and hears

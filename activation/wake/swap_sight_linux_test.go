@@ -40,19 +40,3 @@ func TestTransportOf(t *testing.T) {
 		}
 	}
 }
-
-// On a kernel without IPv6 there is no table of it.
-func TestListenersWithoutIPv6(t *testing.T) {
-	folder := t.TempDir() + "/"
-	if _, err := listenersIn(folder); err == nil {
-		t.Error("no tables, and no error")
-	}
-	table := "heading\n0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 00:00000000 00000000 0 0 4242 1\n"
-	if err := os.WriteFile(folder+"tcp", []byte(table), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	all, err := listenersIn(folder)
-	if err != nil || len(all) != 1 || all[0].address.String() != "127.0.0.1:8080" || all[0].inode != 4242 || all[0].queue != 3 {
-		t.Errorf("%+v, %v", all, err)
-	}
-}

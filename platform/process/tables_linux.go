@@ -14,6 +14,7 @@ type entry struct {
 	local     netip.AddrPort
 	name      string
 	connected bool
+	listens   bool
 }
 
 // table is a file of /proc/PID/net.
@@ -57,7 +58,7 @@ func tcpEntry(line string) (entry, bool) {
 	local, ok := tableAddress(f[1])
 	inode, err2 := strconv.ParseUint(f[9], 10, 64)
 	connected := state != tcpTimeWait && state != tcpClose && state != tcpListen
-	return entry{inode, local, "", connected}, ok && err == nil && err2 == nil
+	return entry{inode: inode, local: local, connected: connected, listens: state == tcpListen}, ok && err == nil && err2 == nil
 }
 
 // tableAddress reads an address whose 32-bit words stand in hexadecimal in this machine's order, and its port.
