@@ -23,7 +23,6 @@ func (d *drill) startBare() error {
 	var err error
 	for end := begun.Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = d.ask(); err == nil {
-			d.first = time.Since(begun)
 			return nil
 		}
 		if len(d.all()) == 0 {

@@ -39,8 +39,7 @@ type drill struct {
 	process *program.Process
 	earlier string // what processes before this one wrote
 
-	first       time.Duration // from the start of rouse to the first answer
-	descriptors []string      // of rouse while the server sleeps
+	descriptors []string // of rouse while the server sleeps
 }
 
 // failure is the step at which a drill ended, and why.
@@ -99,13 +98,9 @@ func (d *drill) queuedRequest() error {
 	if err := d.waitKnock(); err != nil {
 		return err
 	}
-	begun := time.Now()
 	d.start()
 	select {
 	case err := <-answer:
-		if d.first == 0 {
-			d.first = time.Since(begun)
-		}
 		return err
 	case <-d.process.Ended():
 		return fmt.Errorf("rouse ended before the client was answered")
