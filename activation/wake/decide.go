@@ -92,6 +92,7 @@ func (c Config) beside() []string {
 		{"--map", len(c.Maps) > 0},
 		{"--family=any", c.AnyFamily},
 		{"--getsockname=yes", c.Faking == FakeYes},
+		{"--guard-shutdown", c.KeepOpen},
 		{"--no-io-uring", c.NoURing},
 		{"--proxy-protocol", c.ProxyWith != ""},
 		{"--start-timeout", c.StartLimit > 0},

@@ -95,6 +95,9 @@ func (e *listenerEngine) start() (*instance, error) {
 	if e.faking.Load() {
 		filter.Notify = append(filter.Notify, unix.SYS_GETSOCKNAME)
 	}
+	if e.c.KeepOpen {
+		filter.Notify = append(filter.Notify, unix.SYS_SHUTDOWN)
+	}
 	if e.c.NoURing {
 		filter.Refuse = []int{unix.SYS_IO_URING_SETUP}
 	}

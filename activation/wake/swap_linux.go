@@ -88,6 +88,11 @@ func (s *swapper) answer(c seccomp.Call) error {
 		return s.bind(c)
 	case unix.SYS_GETSOCKNAME:
 		return s.getsockname(c)
+	case unix.SYS_SHUTDOWN:
+		if s.whose(c) != nil { // the socket would be dead for all that share it: a new instance, and who comes later
+			return s.notifier.Return(c, 0)
+		}
+		return s.notifier.Continue(c)
 	}
 	listening := s.whose(c) // listen(2) on a listening socket sets the length of its queue
 	if err := s.notifier.Continue(c); err != nil {

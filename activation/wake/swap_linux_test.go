@@ -320,6 +320,21 @@ func TestSwapShutdownIsUndone(t *testing.T) {
 	}
 }
 
+// With KeepOpen it takes nothing along: another instance may be serving on the same socket.
+func TestSwapShutdownIsGuarded(t *testing.T) {
+	d := newDesk(t, "shutdown", "tcp", "127.0.0.1:0", func(c *Config) { c.KeepOpen = true })
+	one := d.run()
+	for range 2 {
+		if got := d.answer(d.knock()); got != "ok" {
+			t.Fatalf("answer %q: %s", got, d.log)
+		}
+	}
+	d.wait(one.gone, "end")
+	if listens, err := unix.GetsockoptInt(d.sockets[0].Number, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens != 1 {
+		t.Errorf("the socket listens: %d, %v", listens, err)
+	}
+}
+
 // A bind of port 0 or of another family is the program's own affair; one of another port gives a warning.
 func TestSwapBindsThatPass(t *testing.T) {
 	d := newDesk(t, "own binds", "tcp", "127.0.0.1:0")

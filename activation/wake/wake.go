@@ -66,6 +66,7 @@ type Config struct {
 	AnyFamily  bool   // an IPv4 bind may take a dual-stack IPv6 socket
 	Faking     Faking
 	Privileges Privileges
+	KeepOpen   bool   // shutdown(2) by the program does nothing to the sockets that it was given
 	NoURing    bool   // io_uring_setup(2) does not exist for the program: it could bind unseen
 	PassNotify bool   // NOTIFY_SOCKET and WATCHDOG_* stay in the program's environment
 	ProxyWith  string // proxy mode: the PROXY header sent to the program, v1, v2 or none

@@ -28,6 +28,7 @@ type running struct {
 	Proxy      proxyVersion  `flag:"proxy-protocol" arg:"v1|v2" help:"in proxy mode, tell the program the client's address by a PROXY header"`
 	Faking     fakingWord    `flag:"getsockname" arg:"auto|yes|no" help:"answer getsockname with the address that the program asked for; auto: where the port is another one, for programs that compare (node, or one that ended over it)"`
 	Privileges privilegeWord `flag:"no-new-privs" arg:"auto|yes|no" help:"set no_new_privs on the program; auto: where the kernel demands it of users without CAP_SYS_ADMIN"`
+	KeepOpen   bool          `flag:"guard-shutdown" help:"shutdown(2) of a listening socket does nothing; for programs that call it when they end, with --reload=overlap"`
 	NoURing    bool          `flag:"no-io-uring" help:"io_uring does not exist for the program, which could bind by it unseen"`
 	PassNotify bool          `flag:"pass-notify" help:"leave NOTIFY_SOCKET and the watchdog's variables to the program"`
 
@@ -132,7 +133,7 @@ func (r *running) wakeConfig(s *subcommand, command []string, held []activation.
 	c := wake.Config{
 		Command: command, Env: withoutVariables(os.Environ(), s.prefix()), Sockets: held,
 		Mode: wake.Mode(r.Mode), As: string(r.As), AnyFamily: r.Family == "any", Faking: wake.Faking(r.Faking), Privileges: wake.Privileges(r.Privileges),
-		NoURing: r.NoURing, PassNotify: r.PassNotify, ProxyWith: string(r.Proxy),
+		KeepOpen: r.KeepOpen, NoURing: r.NoURing, PassNotify: r.PassNotify, ProxyWith: string(r.Proxy),
 		IdleStop: time.Duration(r.IdleStop), StartLimit: time.Duration(r.StartTimeout), StopSignal: syscall.Signal(r.StopSignal), StopTimeout: time.Duration(r.StopTimeout),
 		Reload: wake.Reload(r.Reload), ReloadSignal: syscall.Signal(r.ReloadSignal),
 	}

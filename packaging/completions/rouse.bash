@@ -112,7 +112,7 @@ _rouse_run() {
   esac
   if ((i > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} == [:=]* ]]; then return; fi # in a value
   case $word in
-    -*) COMPREPLY=($(compgen -W '-- --help --config-file --listen --fd --map --family --mode --as --proxy-protocol --getsockname --no-new-privs --no-io-uring --pass-notify --lazy --idle-stop --start-timeout --stop-signal --stop-timeout --reload --reload-signal --log-level --log-format --explain --json' -- "$word"));;
+    -*) COMPREPLY=($(compgen -W '-- --help --config-file --listen --fd --map --family --mode --as --proxy-protocol --getsockname --no-new-privs --guard-shutdown --no-io-uring --pass-notify --lazy --idle-stop --start-timeout --stop-signal --stop-timeout --reload --reload-signal --log-level --log-format --explain --json' -- "$word"));;
     *) COMPREPLY=($(compgen -c -- "$word"));;
   esac
 }

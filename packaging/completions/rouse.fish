@@ -87,6 +87,7 @@ complete -c rouse -n '__fish_seen_subcommand_from run' -l as -x -a 'systemd ngin
 complete -c rouse -n '__fish_seen_subcommand_from run' -l proxy-protocol -x -a 'v1 v2' -d 'in proxy mode, tell the program the client\'s address by a PROXY header'
 complete -c rouse -n '__fish_seen_subcommand_from run' -l getsockname -x -a 'auto yes no' -d 'answer getsockname with the address that the program asked for; auto: where the port is another one, for programs that compare (node, or one that ended over it)'
 complete -c rouse -n '__fish_seen_subcommand_from run' -l no-new-privs -x -a 'auto yes no' -d 'set no_new_privs on the program; auto: where the kernel demands it of users without CAP_SYS_ADMIN'
+complete -c rouse -n '__fish_seen_subcommand_from run' -l guard-shutdown -d 'shutdown(2) of a listening socket does nothing; for programs that call it when they end, with --reload=overlap'
 complete -c rouse -n '__fish_seen_subcommand_from run' -l no-io-uring -d 'io_uring does not exist for the program, which could bind by it unseen'
 complete -c rouse -n '__fish_seen_subcommand_from run' -l pass-notify -d 'leave NOTIFY_SOCKET and the watchdog\'s variables to the program'
 complete -c rouse -n '__fish_seen_subcommand_from run' -l lazy -d 'start the program when somebody knocks, or, with --lazy=false, at once; default: true when a manager passed the sockets'
