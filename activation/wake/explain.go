@@ -129,7 +129,8 @@ func (c Config) listenerNotices(sockets []*socket) []string {
 	for _, s := range sockets {
 		samePlace := func(other *socket) bool { return s.samePlace(other) }
 		if s.dual() && !c.AnyFamily && !slices.ContainsFunc(sockets, func(other *socket) bool { return s.samePlace(other) && other.Info.Family == platform.IPv4 }) {
-			all = append(all, fmt.Sprintf("%s is one socket for IPv6 and IPv4, and a bind of the program to an IPv4 address would be refused: %s, or --family=any (nginx and Python misread clients' addresses then)", s.Source, s.split()))
+			_, both := s.instead()
+			all = append(all, fmt.Sprintf("%s is one socket for IPv6 and IPv4, and a bind of the program to an IPv4 address would be refused: %s, or --family=any (nginx and Python misread clients' addresses then)", s.Source, both))
 		}
 		if !slices.ContainsFunc(places[s.transport], samePlace) {
 			places[s.transport] = append(places[s.transport], s)
@@ -147,13 +148,4 @@ func (c Config) listenerNotices(sockets []*socket) []string {
 		all = append(all, fmt.Sprintf("%s is a unix socket: without a map the program gets it only where it binds the same path", s.Source))
 	}
 	return all
-}
-
-// split says how to have one socket for each family in the place of a dual-stack one.
-func (s *socket) split() string {
-	port := s.address.Port()
-	if s.Bound {
-		return fmt.Sprintf("--listen tcp:0.0.0.0:%d", port)
-	}
-	return fmt.Sprintf("ListenStream=0.0.0.0:%d and ListenStream=[::]:%d with BindIPv6Only=ipv6-only", port, port)
 }
