@@ -55,7 +55,7 @@ func (o *Opener) Hold(addresses []Address, fd *uint) (held []Held, notices []str
 	for _, a := range addresses {
 		more, err := o.holdAddress(a)
 		if err != nil {
-			closeHeld(held)
+			CloseHeld(held)
 			return nil, nil, err
 		}
 		held = append(held, more...)
@@ -67,7 +67,8 @@ func (o *Opener) Hold(addresses []Address, fd *uint) (held []Held, notices []str
 	return held, notices, nil
 }
 
-func closeHeld(held []Held) {
+// CloseHeld closes all the sockets. The activator's own copies stay open.
+func CloseHeld(held []Held) {
 	for _, h := range held {
 		h.Close()
 	}
@@ -102,7 +103,7 @@ func (o *Opener) holdAll(descriptors []Descriptor, role string) ([]Held, error) 
 	for _, d := range descriptors {
 		h, err := o.holdOne(d)
 		if err != nil {
-			closeHeld(held)
+			CloseHeld(held)
 			return nil, err
 		}
 		if role != "" {

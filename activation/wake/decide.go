@@ -115,23 +115,16 @@ func (c Config) noListener() string {
 	if err := process.Machine(c.Path); err != nil {
 		return err.Error() + ", so its calls would pass unseen"
 	}
-	_, err := seccomp.Probe(c.seccompPrivileges())
+	_, err := seccomp.Probe(c.Privileges)
 	switch {
 	case errors.Is(err, seccomp.ErrTaken):
 		return "a seccomp notifier is above this process already, and the kernel allows one (rouse run inside rouse run, or a container with one)"
-	case errors.Is(err, seccomp.ErrDenied) && c.Privileges == PrivilegesKept:
+	case errors.Is(err, seccomp.ErrDenied) && c.Privileges == seccomp.Kept:
 		return "without CAP_SYS_ADMIN the kernel asks for no_new_privs, which --no-new-privs=no excludes"
 	case err != nil:
 		return err.Error()
 	}
 	return noReading()
-}
-
-func (c Config) seccompPrivileges() seccomp.Privileges {
-	if c.Privileges == "" {
-		return seccomp.Auto
-	}
-	return seccomp.Privileges(c.Privileges)
 }
 
 func (c Config) hasListener() bool {

@@ -17,7 +17,7 @@ const yamaFile = "/proc/sys/kernel/yama/ptrace_scope"
 
 // facts tries what listener mode needs of the kernel. Nothing is started, and nothing stays of it.
 func (c Config) facts() []Fact {
-	noNewPrivs, err := seccomp.Probe(c.seccompPrivileges())
+	noNewPrivs, err := seccomp.Probe(c.Privileges)
 	return []Fact{
 		{"kernel", kernel(), "listener mode needs Linux 5.9; since 6.11 a program could bind by io_uring, unseen without --no-io-uring"},
 		notification(err),
@@ -58,7 +58,7 @@ func (c Config) newPrivileges(set bool, err error) Fact {
 	switch {
 	case own == 1:
 		f.Value, f.Means = "inherited", "setuid files have no effect under the program: whoever started rouse wants it so"
-	case err == nil && set, c.Privileges == PrivilegesNone:
+	case err == nil && set, c.Privileges == seccomp.None:
 		f.Value, f.Means = "yes", "setuid files (sudo, ping) have no effect under the program"
 	}
 	return f

@@ -102,7 +102,7 @@ func (e *listenerEngine) start() (*instance, error) {
 		filter.Refuse = []int{unix.SYS_IO_URING_SETUP}
 	}
 	var one *instance
-	thread, err := seccomp.Under(filter, e.c.seccompPrivileges(), func() (err error) {
+	thread, err := seccomp.Under(filter, e.c.Privileges, func() (err error) {
 		one, err = launch(e.c, e.family)
 		return err
 	})

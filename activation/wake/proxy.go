@@ -193,8 +193,8 @@ func (e *proxyEngine) open(ctx context.Context, p *place, conn net.Conn) error {
 	if ctx.Err() != nil {
 		return conn.Close()
 	}
-	p.keep(conn, e.header())
-	to := relay.Server{Dial: p.dial, Header: e.header(), Patience: proxyPatience}
+	p.keep(conn, e.config.ProxyWith)
+	to := relay.Server{Dial: p.dial, Header: e.config.ProxyWith, Patience: proxyPatience}
 	for _, s := range p.sockets {
 		listener, err := p.listener(s)
 		if err != nil {
@@ -223,14 +223,6 @@ func (e *proxyEngine) carry(client *relay.Client, to relay.Server) {
 	case e.givenUp.due():
 		e.config.Log.Warn("a client was given up", "client", from, "err", err)
 	}
-}
-
-// header is the PROXY header that the program expects.
-func (e *proxyEngine) header() relay.Header {
-	if e.config.ProxyWith == "none" {
-		return relay.None
-	}
-	return relay.Header(e.config.ProxyWith)
 }
 
 func (e *proxyEngine) shut() {
@@ -298,7 +290,7 @@ func (e *proxyEngine) describe() string {
 		all = append(all, fmt.Sprintf("%s to %s", p.names(), p.bind))
 	}
 	with := ""
-	if h := e.header(); h != relay.None {
+	if h := e.config.ProxyWith; h != relay.None {
 		with = ", with PROXY " + string(h)
 	}
 	return "clients are relayed" + with + ": " + strings.Join(all, "; ")

@@ -182,7 +182,7 @@ func (s *swapper) choose(c seccomp.Call, n name) error {
 
 // swap puts the held socket in the place of the program's own, under every number that it has there.
 func (s *swapper) swap(c seccomp.Call, n name, theirs *theirs, held *socket) error {
-	if err := setNonblock(held.Number, theirs.nonblock); err != nil { // it belongs to the open file, which is shared
+	if err := socketoptions.SetNonblock(held.Number, theirs.nonblock); err != nil { // it belongs to the open file, which is shared
 		s.c.Log.Warn("the program's O_NONBLOCK does not follow", "socket", held.String(), "err", err)
 	}
 	var set []string
@@ -224,16 +224,6 @@ func (s *swapper) swap(c seccomp.Call, n name, theirs *theirs, held *socket) err
 		s.mu.Unlock()
 	}
 	return s.notifier.Return(c, 0)
-}
-
-// setNonblock sets or clears O_NONBLOCK alone. F_SETFL would undo what others that share the open file set meanwhile.
-func setNonblock(fd int, on bool) error {
-	const fionbio = 0x5421 // FIONBIO of asm-generic/ioctls.h
-	value := 0
-	if on {
-		value = 1
-	}
-	return unix.IoctlSetPointerInt(fd, fionbio, value)
 }
 
 // warnOfRemoved complains when the program removed the file of the unix socket before it bound it: no client finds it then.

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/platform/seccomp"
 )
 
 // ownTable gives the calling thread descriptors of its own, so that those of the other threads stay as they are until they
@@ -12,8 +14,8 @@ import (
 func ownTable() error { return unix.Unshare(unix.CLONE_FILES) }
 
 // giveUpPrivileges sets no_new_privs on the calling thread, which the program keeps.
-func giveUpPrivileges(p Privileges) error {
-	if p != PrivilegesNone {
+func giveUpPrivileges(p seccomp.Privileges) error {
+	if p != seccomp.None {
 		return nil
 	}
 	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -6,13 +6,15 @@ import (
 	"errors"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/platform/seccomp"
 )
 
 // ownTable has no counterpart of unshare(CLONE_FILES) here.
 func ownTable() error { return errors.ErrUnsupported }
 
 // giveUpPrivileges has nothing to give up: there is no such thing here.
-func giveUpPrivileges(Privileges) error { return nil }
+func giveUpPrivileges(seccomp.Privileges) error { return nil }
 
 // wasPassed is about LISTEN_PIDFDID, which only Linux has.
 func wasPassed(string) bool { return false }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/activation/relay"
+	"github.com/rouse-server/rouse/platform/seccomp"
 )
 
 // Mode is the way in which the program gets its sockets.
@@ -43,15 +45,6 @@ const (
 	FakeNo   Faking = "no"
 )
 
-// Privileges says whether the program may gain privileges by executing setuid files (PR_SET_NO_NEW_PRIVS, prctl(2)).
-type Privileges string
-
-const (
-	PrivilegesAuto Privileges = "auto" // given up only where the kernel asks for it: without CAP_SYS_ADMIN
-	PrivilegesNone Privileges = "yes"  // no new privileges, in any case
-	PrivilegesKept Privileges = "no"   // never given up: without CAP_SYS_ADMIN there is no listener mode then
-)
-
 // Config says which program is started on which sockets, and how it lives. The zero values of strings mean the first of
 // their constants.
 type Config struct {
@@ -65,11 +58,11 @@ type Config struct {
 	As         string // the adapter of translate mode, one of Adapters; empty: the one that the program is known for
 	AnyFamily  bool   // an IPv4 bind may take a dual-stack IPv6 socket
 	Faking     Faking
-	Privileges Privileges
-	KeepOpen   bool   // shutdown(2) by the program does nothing to the sockets that it was given
-	NoURing    bool   // io_uring_setup(2) does not exist for the program: it could bind unseen
-	PassNotify bool   // NOTIFY_SOCKET and WATCHDOG_* stay in the program's environment
-	ProxyWith  string // proxy mode: the PROXY header sent to the program, v1, v2 or none
+	Privileges seccomp.Privileges
+	KeepOpen   bool         // shutdown(2) by the program does nothing to the sockets that it was given
+	NoURing    bool         // io_uring_setup(2) does not exist for the program: it could bind unseen
+	PassNotify bool         // NOTIFY_SOCKET and WATCHDOG_* stay in the program's environment
+	ProxyWith  relay.Header // proxy mode: the PROXY header sent to the program
 
 	Lazy         bool           // nothing is started before a client knocks
 	LazyAsked    bool           // Lazy was asked for, and is no default: the program must not take this process's place

@@ -44,7 +44,7 @@ func runProgram(c console) error {
 	if err != nil {
 		return err
 	}
-	defer closeHeld(held)
+	defer activation.CloseHeld(held)
 	config, err := r.wakeConfig(s, command, held)
 	if err != nil {
 		return wakeFailure(err)
@@ -103,12 +103,6 @@ func (r *running) hold(s *subcommand, opener *activation.Opener) ([]activation.H
 	return held, notices, socketFailure(err)
 }
 
-func closeHeld(held []activation.Held) {
-	for _, h := range held {
-		h.Close()
-	}
-}
-
 // wakeFailure gives an error of package wake its exit code.
 func wakeFailure(err error) error {
 	if e, ok := errors.AsType[wake.NotStarted](err); ok {
@@ -126,7 +120,7 @@ func (r *running) explain(c console, s *subcommand, command []string, opener *ac
 	if err != nil {
 		return err
 	}
-	defer closeHeld(held)
+	defer activation.CloseHeld(held)
 	config, err := r.wakeConfig(s, command, held)
 	if _, missing := errors.AsType[wake.NotStarted](err); missing {
 		config.Path, err = "", nil // which is among what it tells

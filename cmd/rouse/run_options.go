@@ -11,7 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/activation/relay"
 	"github.com/rouse-server/rouse/activation/wake"
+	"github.com/rouse-server/rouse/platform/seccomp"
 	"github.com/rouse-server/rouse/server"
 )
 
@@ -132,8 +134,8 @@ func runOptions() (*running, *subcommand) {
 func (r *running) wakeConfig(s *subcommand, command []string, held []activation.Held) (wake.Config, error) {
 	c := wake.Config{
 		Command: command, Env: withoutVariables(os.Environ(), s.prefix()), Sockets: held,
-		Mode: wake.Mode(r.Mode), As: string(r.As), AnyFamily: r.Family == "any", Faking: wake.Faking(r.Faking), Privileges: wake.Privileges(r.Privileges),
-		KeepOpen: r.KeepOpen, NoURing: r.NoURing, PassNotify: r.PassNotify, ProxyWith: string(r.Proxy),
+		Mode: wake.Mode(r.Mode), As: string(r.As), AnyFamily: r.Family == "any", Faking: wake.Faking(r.Faking), Privileges: seccomp.Privileges(r.Privileges),
+		KeepOpen: r.KeepOpen, NoURing: r.NoURing, PassNotify: r.PassNotify, ProxyWith: relay.Header(r.Proxy),
 		IdleStop: time.Duration(r.IdleStop), StartLimit: time.Duration(r.StartTimeout), StopSignal: syscall.Signal(r.StopSignal), StopTimeout: time.Duration(r.StopTimeout),
 		Reload: wake.Reload(r.Reload), ReloadSignal: syscall.Signal(r.ReloadSignal),
 	}

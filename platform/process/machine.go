@@ -36,9 +36,6 @@ func Machine(path string) error {
 	return nil
 }
 
-// IsForeign tells whether the file is a program for another ABI than ours.
-func IsForeign(path string) bool { return Machine(path) != nil }
-
 func readHead(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -13,7 +13,7 @@ type Filter struct {
 }
 
 // Privileges says whether a thread, and the processes that it starts, give up gaining privileges by executing setuid files
-// (PR_SET_NO_NEW_PRIVS, prctl(2)). The kernel asks for it where CAP_SYS_ADMIN is missing.
+// (PR_SET_NO_NEW_PRIVS, prctl(2)). The kernel asks for it where CAP_SYS_ADMIN is missing. The empty value is Auto.
 type Privileges string
 
 const (

@@ -41,7 +41,7 @@ func (s Snapshot) Restore(fd int) (changed []string) {
 			changed = append(changed, o.name)
 		}
 	}
-	if isNonblock(fd) != s.nonblock && setNonblock(fd, s.nonblock) == nil {
+	if isNonblock(fd) != s.nonblock && SetNonblock(fd, s.nonblock) == nil {
 		changed = append(changed, "O_NONBLOCK")
 	}
 	if !s.peer && !s.listening && hasPeer(fd) && s.disconnect(fd) == nil {
@@ -135,8 +135,9 @@ func isNonblock(fd int) bool {
 	return err == nil && flags&unix.O_NONBLOCK != 0
 }
 
-// setNonblock changes this flag alone (ioctl FIONBIO): setting all flags could undo what somebody else sets meanwhile.
-func setNonblock(fd int, on bool) error {
+// SetNonblock sets or clears O_NONBLOCK alone (ioctl FIONBIO): to set all flags, as F_SETFL does, could undo what others who
+// share the open file set meanwhile.
+func SetNonblock(fd int, on bool) error {
 	value := 0
 	if on {
 		value = 1
