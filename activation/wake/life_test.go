@@ -465,12 +465,15 @@ func cpu(t *testing.T) time.Duration {
 
 func TestEndingWellWithoutServingIsSlowedDown(t *testing.T) {
 	s := play(t, "exit 0")
+	s.pace.firstWait, s.pace.mostWait = time.Hour, time.Hour
 	s.knock()
 	s.run()
 	s.says("ends again and again with its clients still waiting")
 	if n := s.script.starts(); n != freeEnds+1 {
 		t.Errorf("%d starts until then", n)
 	}
+	s.send(syscall.SIGTERM)
+	s.ends()
 }
 
 func TestEndOfALazyProgramIsSleep(t *testing.T) {
