@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/GehirnInc/crypt v0.0.0-20230320061759-8cc1b52080c5
 	github.com/andybalholm/brotli v1.2.8
+	github.com/cilium/ebpf v0.22.0
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/ebitengine/purego v0.11.3
 	github.com/google/renameio/v2 v2.0.2
@@ -19,5 +20,3 @@ require (
 	golang.org/x/term v0.47.0
 	golang.org/x/time v0.16.0
 )
-
-require github.com/stretchr/testify v1.10.0 // indirect

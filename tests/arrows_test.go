@@ -32,6 +32,8 @@ func arrows() []arrow {
 	return []arrow{
 		{"platform", []string{"platform/..."}, []string{"golang.org/x/sys"},
 			"platform is system calls only: the standard library, x/sys and the libraries of the OS"},
+		{"platform/sklookup", []string{"platform/..."}, []string{"golang.org/x/sys", "github.com/cilium/ebpf"},
+			"of the platform only sklookup speaks to the kernel's BPF, by cilium/ebpf"},
 		{"activation/handoff", []string{"activation/handoff/...", "platform/..."}, nil,
 			"the hand-off is below activation, which uses it as one of its sources"},
 		{"activation", []string{"activation", "activation/handoff/...", "platform/..."}, nil,

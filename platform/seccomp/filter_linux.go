@@ -48,12 +48,12 @@ func (f Filter) install(p Privileges) (fd int, noNewPrivs bool, err error) {
 			return -1, false, err
 		}
 	}
-	fd, err = load(f.program())
+	fd, err = f.load()
 	if err == unix.EACCES && p != Kept && p != None {
 		if err := giveUpPrivileges(); err != nil {
 			return -1, false, err
 		}
-		fd, err = load(f.program())
+		fd, err = f.load()
 	}
 	if err != nil {
 		return -1, false, reason(err)
@@ -75,10 +75,15 @@ func giveUpPrivileges() error {
 
 // load makes the seccomp call. WAIT_KILLABLE_RECV (Linux 5.19) keeps a program's call from being torn by its own signals once
 // it was received; without SPEC_ALLOW, kernels before 5.16 slow the program down.
-func load(program []unix.SockFilter) (fd int, err error) {
+func (f Filter) load() (fd int, err error) {
+	program := f.program()
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	flags := uintptr(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW)
-	for _, more := range []uintptr{unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0} {
+	tries := []uintptr{unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0}
+	if f.Interruptible {
+		tries = tries[1:]
+	}
+	for _, more := range tries {
 		r, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags|more, uintptr(unsafe.Pointer(&prog)))
 		switch errno {
 		case 0:
@@ -111,5 +116,11 @@ func reason(err error) error {
 // descriptor; one that cannot does not know the ioctl.
 func canPut(fd int) bool {
 	nothing := addition{flags: unix.SECCOMP_ADDFD_FLAG_SETFD, source: ^uint32(0)}
+	return ioctl(uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&nothing)) == syscall.EBADF
+}
+
+// canPutAnswer tells whether the kernel can make a descriptor the answer of a call (Linux 5.14), in the same way.
+func canPutAnswer(fd int) bool {
+	nothing := addition{flags: unix.SECCOMP_ADDFD_FLAG_SEND, source: ^uint32(0)}
 	return ioctl(uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&nothing)) == syscall.EBADF
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func environment(role string) []string {
 
 // TestMain plays a role where the tests started this binary for it.
 func TestMain(m *testing.M) {
-	play, ok := map[string]func(){"bind": bindRole, "probe": probeRole, "daemon": daemonRole, "linger": lingerRole, "refused": refusedRole}[os.Getenv(roleVariable)]
+	play, ok := map[string]func(){"bind": bindRole, "probe": probeRole, "daemon": daemonRole, "linger": lingerRole, "refused": refusedRole, "accept": acceptRole}[os.Getenv(roleVariable)]
 	if ok {
 		play()
 		os.Exit(0)
@@ -88,6 +89,25 @@ func refusedRole() {
 	fmt.Println(errno == unix.ENOSYS)
 }
 
+// acceptRole calls accept4(2) with a number that is open nowhere, and says something to what it gets.
+func acceptRole() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1)
+	for {
+		fd, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, 99, 0, 0, unix.SOCK_CLOEXEC, 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		var err error
+		if errno != 0 {
+			err = errno
+		}
+		flags, _ := unix.FcntlInt(fd, unix.F_GETFD, 0)
+		fmt.Println("accepted", flags&unix.FD_CLOEXEC != 0, err)
+		unix.Write(int(fd), []byte("hello"))
+		return
+	}
+}
+
 // program is a process that was started under a filter.
 type program struct {
 	*Thread
@@ -100,6 +120,12 @@ type program struct {
 // under starts the test binary in a role, with calls of bind(2) notified and io_uring_setup(2) refused.
 func under(t *testing.T, role string) *program {
 	t.Helper()
+	return underFilter(t, role, Filter{Notify: []int{unix.SYS_BIND}, Refuse: []int{unix.SYS_IO_URING_SETUP}})
+}
+
+// underFilter starts the test binary in a role.
+func underFilter(t *testing.T, role string, f Filter) *program {
+	t.Helper()
 	input, feed, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +135,7 @@ func under(t *testing.T, role string) *program {
 		t.Fatal(err)
 	}
 	p := &program{input: feed, read: read, output: bufio.NewReader(read)}
-	p.Thread, err = Under(Filter{Notify: []int{unix.SYS_BIND}, Refuse: []int{unix.SYS_IO_URING_SETUP}}, Auto, func() error {
+	p.Thread, err = Under(f, Auto, func() error {
 		var err error
 		p.pid, err = syscall.ForkExec("/proc/self/exe", []string{role}, &syscall.ProcAttr{
 			Env: environment(role), Files: []uintptr{input.Fd(), output.Fd(), 2},

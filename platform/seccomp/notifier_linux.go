@@ -147,6 +147,27 @@ func (n *Notifier) Put(c Call, source, target int, closeOnExec bool) error {
 	return nil
 }
 
+// PutAnswer gives the caller our descriptor source under a free number, which its call returns: both happen, or none. The
+// error wraps the kernel's: ENOENT when the caller is gone or was interrupted, EMFILE where it has as many open files as it
+// may; then the call still waits for its answer.
+func (n *Notifier) PutAnswer(c Call, source int, closeOnExec bool) error {
+	a := addition{id: c.ID, flags: unix.SECCOMP_ADDFD_FLAG_SEND, source: uint32(source)}
+	if closeOnExec {
+		a.targetFlags = unix.O_CLOEXEC
+	}
+	if err := n.ioctl(unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a)); err != nil {
+		return fmt.Errorf("answer with descriptor %d: %w", source, err)
+	}
+	return nil
+}
+
+// CanPutAnswer tells whether the kernel has what PutAnswer needs.
+func (n *Notifier) CanPutAnswer() bool {
+	can := false
+	n.raw.Control(func(fd uintptr) { can = canPutAnswer(int(fd)) })
+	return can
+}
+
 // Close closes the notifier, and wakes Receive.
 func (n *Notifier) Close() error { return n.file.Close() }
 

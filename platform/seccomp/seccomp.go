@@ -10,6 +10,11 @@ import "errors"
 type Filter struct {
 	Notify []int // wait until a Notifier answers
 	Refuse []int // fail with ENOSYS, as on a kernel that does not have them
+
+	// Interruptible says that signals which the program handles interrupt a notified call that waits for its answer, as they
+	// interrupt one that waits in the kernel. Without it such a call is torn by no signal but one that ends the program, where
+	// the kernel can have it so (Linux 5.19). It is for calls that may be answered late.
+	Interruptible bool
 }
 
 // Privileges says whether a thread, and the processes that it starts, give up gaining privileges by executing setuid files
@@ -42,3 +47,6 @@ type Call struct {
 // Probe tries whether Under can be had, on a thread that it throws away. It returns whether programs started so cannot gain
 // privileges, and the error of Under.
 func Probe(p Privileges) (noNewPrivs bool, err error) { return probe(p) }
+
+// ProbeAnswer is Probe for Notifier.PutAnswer too.
+func ProbeAnswer(p Privileges) error { return probeAnswer(p) }

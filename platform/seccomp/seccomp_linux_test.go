@@ -102,6 +102,44 @@ func TestPut(t *testing.T) {
 	}
 }
 
+// A call returns the descriptor that is put as its answer; where that cannot be put, it still waits for one.
+func TestPutAnswer(t *testing.T) {
+	skip(t, ProbeAnswer(Auto))
+	p := underFilter(t, "accept", Filter{Notify: []int{unix.SYS_ACCEPT4}, Interruptible: true})
+	call := p.call(t)
+	if err := p.Notifier.PutAnswer(call, 987654, true); !errors.Is(err, unix.EBADF) || !p.Notifier.Valid(call) {
+		t.Errorf("put what is not there: %v", err)
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	if err := p.Notifier.PutAnswer(call, int(write.Fd()), true); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	if got := p.line(t); got != "accepted true <nil>" {
+		t.Errorf("the program says %q", got)
+	}
+	if said, err := io.ReadAll(read); string(said) != "hello" {
+		t.Errorf("what it was given says %q, %v", said, err)
+	}
+	if err := p.Notifier.PutAnswer(call, 0, true); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("put a second answer: %v", err)
+	}
+}
+
+// A signal that the program handles interrupts a call that waits for its answer, where that was asked for.
+func TestInterruptible(t *testing.T) {
+	p := underFilter(t, "accept", Filter{Notify: []int{unix.SYS_ACCEPT4}, Interruptible: true})
+	call := p.call(t)
+	unix.Tgkill(p.pid, call.TID, unix.SIGUSR1) // the thread that waits: another one would not notice
+	if again := p.call(t); again.ID == call.ID || p.Notifier.Valid(call) {
+		t.Errorf("%+v, after %+v", again, call)
+	}
+}
+
 // Refused calls do not exist for the program.
 func TestRefuse(t *testing.T) {
 	if got := under(t, "refused").line(t); got != "true" {

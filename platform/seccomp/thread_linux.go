@@ -66,11 +66,25 @@ func (f Filter) enter(p Privileges) (*Thread, error) {
 	return &Thread{Notifier: n, NoNewPrivs: noNewPrivs}, nil
 }
 
-func probe(p Privileges) (bool, error) {
+func probe(p Privileges) (noNewPrivs bool, err error) {
+	noNewPrivs, _, err = probeAll(p)
+	return noNewPrivs, err
+}
+
+func probeAnswer(p Privileges) error {
+	_, can, err := probeAll(p)
+	if err == nil && !can {
+		return ErrUnsupported
+	}
+	return err
+}
+
+func probeAll(p Privileges) (noNewPrivs, canPutAnswer bool, err error) {
 	t, err := Under(Filter{Notify: []int{unix.SYS_BIND}}, p, func() error { return nil })
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	t.End()
-	return t.NoNewPrivs, t.Notifier.Close()
+	canPutAnswer = t.Notifier.CanPutAnswer()
+	return t.NoNewPrivs, canPutAnswer, t.Notifier.Close()
 }

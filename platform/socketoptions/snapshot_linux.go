@@ -30,6 +30,12 @@ func Take(fd int) Snapshot {
 	return s
 }
 
+// Nonblocking is the same state with O_NONBLOCK, which who polls the socket needs.
+func (s Snapshot) Nonblocking() Snapshot {
+	s.nonblock = true
+	return s
+}
+
 // Restore brings the socket back to what it was, and returns the names of what it changed: options, O_NONBLOCK, "backlog",
 // "listen" where the program had ended that by shutdown(2), "connect" where the program had connected it. Options that cannot
 // be set back are left. Where the socket cannot listen any more, so that it is of no use to anybody, "listen: " and the
