@@ -5,8 +5,10 @@ package activation
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/rouse-server/rouse/platform"
@@ -20,6 +22,7 @@ const (
 	Listener   Kind = "listener"   // connections arrive on it
 	Connection Kind = "connection" // it is one accepted connection
 	Packet     Kind = "packet"     // datagrams arrive on it
+	Channel    Kind = "channel"    // open connections are passed over it
 )
 
 // Socket is what a source yields.
@@ -33,7 +36,8 @@ type Socket struct {
 	Wait   bool            // inetd's wait mode: serve until idle, then exit, and the super-server listens again
 	Proxy  string          // the PROXY protocol that its connections begin with: v1, v2, any, or empty
 
-	// Listener accepts connections; for a Connection it yields that one, and ends when it was closed. Nil for a Packet.
+	// Listener accepts connections; for a Connection it yields that one, and ends when it was closed. Nil for a Packet. That of
+	// a Channel ends when nobody can send any more.
 	Listener net.Listener
 
 	packets net.PacketConn // of a Packet that was bound here
@@ -52,9 +56,10 @@ func (s Socket) String() string {
 
 // Descriptor is an inherited descriptor that nothing was done with yet.
 type Descriptor struct {
-	Number int
-	Name   string // as the activator named it
-	Source string // the address that names it best
+	Number  int
+	Name    string // as the activator named it
+	Source  string // the address that names it best
+	Channel bool   // it was asked for as a unix socket over which connections are passed
 }
 
 // ErrGone says that a passed connection was closed by its client before it could be served.
@@ -62,11 +67,14 @@ var ErrGone = errors.New("the client closed the connection before it was served"
 
 // Opener opens addresses, and finds by itself the sockets that this process was given.
 type Opener struct {
+	Log *slog.Logger // takes what channels have to say: who sent what is refused, a dispatcher that is away; nil: nobody
+
 	listenFDs listenFDs
 	launchd   func(name string) ([]int, error)
 	stdin     int
 	taken     map[int]bool
 	launched  map[string][]Descriptor // launchd gives the sockets of a name only once
+	left      map[int]bool            // what Hold has marked close-on-exec, as no address had taken it yet
 }
 
 // NewOpener reads and unsets the variables of the LISTEN_FDS protocol, so that no child process believes them. What is
@@ -98,12 +106,14 @@ func (o *Opener) Open(addresses []Address) ([]Socket, error) {
 }
 
 func (o *Opener) open(a Address) ([]Socket, error) {
-	switch a.Source {
-	case "tcp":
+	switch {
+	case a.channel():
+		return o.openChannels(a)
+	case a.Source == "tcp":
 		return bindTCP(a)
-	case "udp":
+	case a.Source == "udp":
 		return bindUDP(a)
-	case "unix":
+	case a.Source == "unix":
 		return bindUnix(a)
 	}
 	descriptors, err := o.inherited(a)
@@ -114,6 +124,17 @@ func (o *Opener) open(a Address) ([]Socket, error) {
 }
 
 func (o *Opener) inherited(a Address) ([]Descriptor, error) {
+	descriptors, err := o.descriptors(a)
+	if a.channel() {
+		descriptors = slices.Clone(descriptors)
+		for i := range descriptors {
+			descriptors[i].Channel = true
+		}
+	}
+	return descriptors, err
+}
+
+func (o *Opener) descriptors(a Address) ([]Descriptor, error) {
 	switch a.Source {
 	case "systemd":
 		return o.listenFDs.named(a)
@@ -129,7 +150,7 @@ func (o *Opener) inherited(a Address) ([]Descriptor, error) {
 
 // Named returns the inherited descriptors that an address names, without touching them; none for one that is bound.
 func (o *Opener) Named(a Address) ([]Descriptor, error) {
-	if a.binds() {
+	if a.binds() || a.Source == "handoff" || a.Source == "dispatch" {
 		return nil, nil
 	}
 	return o.inherited(a)
@@ -206,6 +227,12 @@ func Close(sockets []Socket) {
 // Pending tells whether a connection waits on one of the listening sockets now.
 func Pending(sockets []Socket) bool {
 	for _, s := range sockets {
+		if l, ok := s.Listener.(*channelListener); ok {
+			if any, _ := l.look(); any {
+				return true
+			}
+			continue
+		}
 		conn, ok := s.Listener.(syscall.Conn)
 		if !ok || s.Kind != Listener {
 			continue

@@ -47,6 +47,15 @@ func TestParseAddress(t *testing.T) {
 		{"tcp:[::1]:8443?proxy=v1", "", "tcp", "[::1]:8443", "proxy=v1"},
 		{"unix:@name?proxy=v1", "", "unix", "@name", "proxy=v1"},
 		{"http=unix:/" + long, "http", "unix", "/" + long, ""},
+		{"tcp:[::]:443?interface=eth0&reuse-port=yes&backlog=4096", "", "tcp", "[::]:443", "backlog=4096&interface=eth0&reuse-port=yes"},
+		{"udp:53?reuse-port=no", "", "udp", "53", "reuse-port=no"},
+		{"handoff:/run/a%23b.sock?mode=0600&from=www-data,33&accept=unix", "", "handoff", "/run/a#b.sock", "accept=unix&from=www-data%2C33&mode=0600"},
+		{"web=dispatch:/run/d.sock#blog?takes=connections", "web", "dispatch", "/run/d.sock#blog", "takes=connections"},
+		{"dispatch:#blog", "", "dispatch", "#blog", ""},
+		{"dispatch:/run/d.sock#3?protocol=socketbox&from=0", "", "dispatch", "/run/d.sock#3", "from=0&protocol=socketbox"},
+		{"fd:3?channel&from=33", "", "fd", "3", "channel=&from=33"},
+		{"systemd:web?channel&accept=unix&proxy=v2", "", "systemd", "web", "accept=unix&channel=&proxy=v2"},
+		{"inetd:?channel", "", "inetd", "", "channel="},
 	} {
 		a, err := ParseAddress(c.text)
 		if err != nil {
@@ -84,7 +93,7 @@ func TestParseAddressErrors(t *testing.T) {
 		"systemd:web[x]":                    {"NAME[INDEX]"},
 		"systemd:web[-1]":                   {"NAME[INDEX]"},
 		"systemd:web[1]x":                   {"NAME[INDEX]"},
-		"systemd:web?prox=v2":               {`no option "prox"`, "its only option is proxy"},
+		"systemd:web?prox=v2":               {`no option "prox"`, "its options are channel, from, accept, proxy"},
 		"systemd:web?proxy":                 {"proxy= is no version", "v1, v2, any"},
 		"tcp:80?proxy=v3":                   {`"tcp:80?proxy=v3"`, "proxy=v3", "v1, v2, any"},
 		"launchd:Listeners?x":               {`no option "x"`},
@@ -98,7 +107,7 @@ func TestParseAddressErrors(t *testing.T) {
 		"tcp:::1:80":                        {"tcp:[IPV6]:PORT"},
 		"tcp:80?reuse":                      {`no option "reuse"`},
 		"udp:localhost":                     {"udp:HOST:PORT", "udp:[IPV6]:PORT", "0 to 65535"},
-		"udp:53?proxy=v2":                   {`no option "proxy"`, "it has none"},
+		"udp:53?proxy=v2":                   {`no option "proxy"`, "its options are interface, namespace, transparent, freebind, reuse-port"},
 		"unix:":                             {"names no path", "unix:/run/rouse.sock"},
 		"unix:?mode=0600":                   {"names no path"},
 		"unix:/run/%zz":                     {"path of address", `"unix:/run/%zz"`},
@@ -111,6 +120,23 @@ func TestParseAddressErrors(t *testing.T) {
 		"unix:/x?mode=1777":                 {"mode=1777", "0777"},
 		"unix:/" + strings.Repeat("x", 200): {"has 201 bytes", "at most 10"},
 		"unix:@name?mode=0600":              {"unix:@name"},
+		"tcp:80?interface":                  {"interface= has no value"},
+		"tcp:80?freebind=1":                 {"freebind=1", "yes or no"},
+		"tcp:80?backlog=0":                  {"backlog=0", "4096"},
+		"udp:80?backlog=9":                  {`no option "backlog"`},
+		"handoff:":                          {"names no path", "handoff:/run/rouse.sock"},
+		"handoff:/x?mode=rw":                {"mode=rw", "octal"},
+		"handoff:/x?accept=all":             {"accept=all", "unix"},
+		"handoff:/x?from=":                  {"from= has no value"},
+		"dispatch:/x":                       {"names no backend", "dispatch:PATH#NAME"},
+		"dispatch:/x#":                      {"names no backend"},
+		"dispatch:/x#b?takes=all":           {"takes=all", "listener or connections"},
+		"dispatch:/x#b?protocol=socketbox":  {"number of a slot", "#3"},
+		"dispatch:/x#3?protocol=socketbox&takes=listener": {"no listeners"},
+		"dispatch:/x#b?mode=0600":                         {`no option "mode"`},
+		"fd:3?channel=yes":                                {"channel has no value"},
+		"fd:3?from=0":                                     {"?channel"},
+		"launchd:x?channel":                               {`no option "channel"`},
 	} {
 		a, err := ParseAddress(text)
 		if err == nil {
@@ -162,6 +188,7 @@ func FuzzParseAddress(f *testing.F) {
 	for _, seed := range []string{
 		"systemd:", "systemd:web[1]", "https=systemd:web", "launchd:Listeners", "fd:3", "inetd:", "tcp:8080", "tcp:[::1]:8443",
 		"unix:/run/x.sock?mode=0660&owner=root", "unix:@name", "unix:/a%2Cb%20c", "=fd:3", "unix:/%00", "systemd:[", "fd:+3", "tcp::", "unix:/x?mode=;",
+		"handoff:/x?from=a,b", "dispatch:/x#y", "dispatch:#3?protocol=socketbox", "fd:3?channel", "tcp:80?namespace=x&backlog=1",
 	} {
 		f.Add(seed)
 	}
@@ -177,8 +204,11 @@ func FuzzParseAddress(f *testing.F) {
 			t.Errorf("source %q", a.Source)
 		}
 		again := a.String()
-		if a.Source == "unix" {
-			again = "unix:" + url.PathEscape(a.Detail)
+		if a.Source == "unix" || a.channel() && !a.Options.Has("channel") {
+			again = a.Source + ":" + url.PathEscape(a.Detail)
+		}
+		if a.Options.Has("protocol") {
+			again += "?protocol=socketbox" // which makes the name a number
 		}
 		b, err := ParseAddress(again)
 		if err != nil || b.Source != a.Source || b.Detail != a.Detail {

@@ -1,7 +1,6 @@
 package activation
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -37,8 +36,12 @@ func (a Address) hostPort() (string, error) {
 	return text, nil
 }
 
-// network is tcp or udp, and for an IPv4 address tcp4 or udp4: package net takes 0.0.0.0 for all addresses of IPv6 too.
+// network is tcp or udp, and for an IPv4 address tcp4 or udp4: package net takes 0.0.0.0 for all addresses of IPv6 too. With the
+// option ipv6-only it is tcp6 or udp6, of which [::] is all addresses of IPv6 and none of IPv4.
 func (a Address) network(hostPort string) string {
+	if a.Options.Get("ipv6-only") == "yes" {
+		return a.Source + "6"
+	}
 	if host, _, err := net.SplitHostPort(hostPort); err == nil {
 		if address, err := netip.ParseAddr(host); err == nil && address.Is4() {
 			return a.Source + "4"
@@ -52,10 +55,7 @@ func bindTCP(a Address) ([]Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	var config net.ListenConfig
-	// Go listens with MPTCP by default; a socket that may be handed on has to be what other programs expect.
-	config.SetMultipathTCP(false)
-	l, err := config.Listen(context.Background(), a.network(hostPort), hostPort)
+	l, err := a.listen(hostPort)
 	if err != nil {
 		return nil, bindError(a, hostPort, err)
 	}
@@ -68,8 +68,7 @@ func bindUDP(a Address) ([]Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	var config net.ListenConfig
-	c, err := config.ListenPacket(context.Background(), a.network(hostPort), hostPort)
+	c, err := a.listenPacket(hostPort)
 	if err != nil {
 		return nil, bindError(a, hostPort, err)
 	}
@@ -112,25 +111,29 @@ func bindError(a Address, hostPort string, err error) error {
 	return fmt.Errorf("%s: %w", a, err)
 }
 
-// checkUnixPath refuses what cannot be bound: sun_path holds 108 bytes on Linux, the last one NUL (unix(7)).
-func checkUnixPath(path string) error {
-	switch {
+// checkPath refuses a path that cannot be bound: sun_path holds 108 bytes on Linux, the last one NUL (unix(7)).
+func (a Address) checkPath(path string) error {
+	switch most := len(unix.RawSockaddrUnix{}.Path) - 1; {
 	case path == "":
-		return errors.New("unix: names no path: write unix:/run/rouse.sock")
-	case len(path) > len(unix.RawSockaddrUnix{}.Path)-1:
-		return fmt.Errorf("unix:%s: the path has %d bytes, a unix socket's path at most %d: choose a shorter one", path, len(path), len(unix.RawSockaddrUnix{}.Path)-1)
+		return fmt.Errorf("%s: names no path: write %[1]s:/run/rouse.sock", a.Source)
+	case len(path) > most:
+		return fmt.Errorf("%s:%s: the path has %d bytes, a unix socket's path at most %d: choose a shorter one", a.Source, path, len(path), most)
 	case path[0] == '@' && runtime.GOOS != "linux":
-		return fmt.Errorf("unix:%s: abstract names exist on Linux only: write a path (./%s for a file of that name)", path, path)
+		return fmt.Errorf("%s:%s: abstract names exist on Linux only: write a path (./%s for a file of that name)", a.Source, path, path)
 	case strings.ContainsRune(path, 0):
-		return fmt.Errorf("unix:%q: the path holds a NUL byte", path)
+		return fmt.Errorf("%s:%q: the path holds a NUL byte", a.Source, path)
 	}
 	return nil
 }
 
-// mode reads the permission bits asked for; the default is 0666, as systemd's SocketMode=.
+// mode reads the permission bits asked for; the default is 0666, as systemd's SocketMode=, and of a channel 0660: who may
+// send there decides who gets served.
 func (a Address) mode() (os.FileMode, error) {
 	text := a.Options.Get("mode")
-	if text == "" {
+	switch {
+	case text == "" && a.Source == "handoff":
+		return 0o660, nil
+	case text == "":
 		return 0o666, nil
 	}
 	mode, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
@@ -172,7 +175,10 @@ func bindUnix(a Address) ([]Socket, error) {
 		return nil, fmt.Errorf("%s: %w", a, err)
 	}
 	if !abstract {
-		if err := errors.Join(os.Lchown(a.Detail, uid, gid), os.Chmod(a.Detail, mode)); err != nil {
+		if uid >= 0 || gid >= 0 { // else the call is not made: system call filters of services refuse it
+			err = os.Lchown(a.Detail, uid, gid)
+		}
+		if err := errors.Join(err, os.Chmod(a.Detail, mode)); err != nil {
 			l.Close()
 			return nil, fmt.Errorf("%s: %w", a, err)
 		}

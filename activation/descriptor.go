@@ -65,13 +65,19 @@ func (o *Opener) takeOne(d Descriptor) (Socket, error) {
 
 // Inspect tells what a descriptor is and how it would be used; it changes nothing. The error says what is wrong with it.
 func Inspect(d Descriptor) (Socket, error) {
-	s := Socket{Name: d.Name, Source: d.Source, Number: d.Number, Kind: Listener}
 	if platform.OpenedHere(d.Number) && !strings.HasPrefix(d.Source, "launchd:") {
-		return s, fmt.Errorf("%s: descriptor %d is not open: what is there is the program's own; pass a listening socket there", d.Source, d.Number)
+		s := Socket{Name: d.Name, Source: d.Source, Number: d.Number, Kind: Listener}
+		return s, fmt.Errorf("%s: descriptor %d is not open: what is there is the program's own; pass a %s there", d.Source, d.Number, d.wanted())
 	}
+	return describe(d)
+}
+
+// describe is Inspect of what is known to have been passed.
+func describe(d Descriptor) (Socket, error) {
+	s := Socket{Name: d.Name, Source: d.Source, Number: d.Number, Kind: Listener}
 	info, err := platform.Describe(d.Number)
 	if errors.Is(err, platform.ErrNotSocket) || errors.Is(err, syscall.EBADF) {
-		return s, fmt.Errorf("%s: %w; pass a listening socket there", d.Source, err)
+		return s, fmt.Errorf("%s: %w; pass a %s there", d.Source, err, d.wanted())
 	} else if err != nil {
 		return s, fmt.Errorf("%s: %w", d.Source, err)
 	}
@@ -80,6 +86,11 @@ func Inspect(d Descriptor) (Socket, error) {
 	switch {
 	case info.Family != platform.IPv4 && info.Family != platform.IPv6 && info.Family != platform.Unix:
 		return s, fmt.Errorf("%s: only IPv4, IPv6 and unix sockets can be used", what)
+	case d.Channel && !isChannel(info):
+		return s, fmt.Errorf("%s: ?channel is for a unix datagram socket, or a connected unix one (seqpacket or stream)", what)
+	case d.Channel:
+		s.Kind = Channel
+		return s, nil
 	case info.Type == platform.Datagram && info.Family != platform.Unix:
 		s.Kind = Packet
 	case info.Type != platform.Stream || info.Protocol == "sctp":
@@ -92,6 +103,13 @@ func Inspect(d Descriptor) (Socket, error) {
 	// inetd passes its socket as standard output too, which tells it from a supervisor that passes one by --fd 0.
 	s.Wait = s.Kind == Listener && (d.Source == "inetd:" || d.Number == 0 && platform.SameFile(0, 1))
 	return s, nil
+}
+
+func (d Descriptor) wanted() string {
+	if d.Channel {
+		return "unix socket"
+	}
+	return "listening socket"
 }
 
 // listener makes a net.Listener of the descriptor, which it closes: net.FileListener works on a duplicate.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rouse-server/rouse/activation/handoff"
 	"github.com/rouse-server/rouse/platform"
 )
 
@@ -15,18 +16,25 @@ import (
 type Held struct {
 	Name   string // as the activator named it, or the role in front of its address, or empty
 	Source string // the address that names it best, such as systemd:web
-	Number int    // the descriptor
+	Number int    // the descriptor; -1 of a Channel
 	Kind   Kind
 	Info   platform.Socket // what the kernel told about it
 	Bound  bool            // Rouse bound it itself, so that nobody holds it while Rouse is away
 	Passed bool            // a manager that starts programs on demand passed it (systemd, launchd, inetd)
+	Proxy  string          // the PROXY protocol that its connections begin with: v1, v2, any, or empty
 
-	remove func() // the file of a unix socket that was bound here
+	// Channel is where connections arrive, of Kind Channel: it was granted none yet. A Listener or Packet that a dispatcher
+	// gave has the channel that it came by, which is to be read on: the dispatcher may withdraw the socket, whose ID is ID.
+	// Nil for all others. Close closes it.
+	Channel handoff.Channel
+	ID      uint64
+
+	remove func() // what was bound here: the file of a unix socket
 }
 
 // String names the socket in messages.
 func (h Held) String() string {
-	if h.Bound {
+	if h.Bound || h.Channel != nil {
 		return h.Source
 	}
 	return fmt.Sprintf("%s (descriptor %d)", h.Source, h.Number)
@@ -37,12 +45,17 @@ func (h Held) Close() {
 	if h.remove != nil {
 		h.remove()
 	}
-	unix.Close(h.Number)
+	if h.Channel != nil {
+		h.Channel.Close()
+	}
+	if h.Number >= 0 {
+		unix.Close(h.Number)
+	}
 }
 
 // Hold returns the sockets of the addresses, or, without any, those that this process was given, as Find finds them; none
-// found is no error. They are listeners and packet sockets: what else is named is refused. On error nothing stays open
-// that it opened.
+// found is no error. They are listeners, packet sockets and channels: what else is named is refused. What was passed and is not
+// taken stays for a later call, closed on exec. On error nothing stays open that it opened.
 func (o *Opener) Hold(addresses []Address, fd *uint) (held []Held, notices []string, err error) {
 	if len(addresses) == 0 {
 		found, err := o.Find(fd)
@@ -60,8 +73,10 @@ func (o *Opener) Hold(addresses []Address, fd *uint) (held []Held, notices []str
 		}
 		held = append(held, more...)
 	}
+	o.left = map[int]bool{}
 	for _, d := range o.Left() {
 		unix.CloseOnExec(d.Number)
+		o.left[d.Number] = true
 		notices = append(notices, fmt.Sprintf("%s (descriptor %d) was passed, but no address takes it: its clients wait for nobody", d.Source, d.Number))
 	}
 	return held, notices, nil
@@ -75,8 +90,16 @@ func CloseHeld(held []Held) {
 }
 
 func (o *Opener) holdAddress(a Address) ([]Held, error) {
-	if a.proxy() != "" {
-		return nil, fmt.Errorf("%s: ?proxy= is for sockets that Rouse serves itself: the program has to read the PROXY header here", a)
+	held, err := o.holdPlain(a)
+	for i := range held {
+		held[i].Proxy = a.proxy()
+	}
+	return held, err
+}
+
+func (o *Opener) holdPlain(a Address) ([]Held, error) {
+	if a.channel() {
+		return o.holdChannels(a)
 	}
 	if !a.binds() {
 		descriptors, err := o.inherited(a)
@@ -118,7 +141,11 @@ func (o *Opener) holdOne(d Descriptor) (Held, error) {
 	if o.taken[d.Number] {
 		return Held{}, fmt.Errorf("%s: descriptor %d is named by two addresses: leave one out", d.Source, d.Number)
 	}
-	s, err := Inspect(d)
+	inspect := Inspect
+	if o.left[d.Number] {
+		inspect = describe // an earlier Hold knew that it was passed
+	}
+	s, err := inspect(d)
 	switch {
 	case err != nil:
 		return Held{}, err

@@ -150,7 +150,7 @@ func TestOpen(t *testing.T) {
 func TestLeft(t *testing.T) {
 	one, two := passed(t, listen(t, "tcp", "127.0.0.1:0").(syscall.Conn)), passed(t, listen(t, "tcp", "127.0.0.1:0").(syscall.Conn))
 	o := opener()
-	o.listenFDs = listenFDs{descriptors: []Descriptor{{one, "web", "systemd:web"}, {two, "quic", "systemd:quic"}}}
+	o.listenFDs = listenFDs{descriptors: []Descriptor{{Number: one, Name: "web", Source: "systemd:web"}, {Number: two, Name: "quic", Source: "systemd:quic"}}}
 	sockets, err := o.Open([]Address{address(t, "systemd:web")})
 	if err != nil {
 		t.Fatal(err)

@@ -128,8 +128,10 @@ func (a *accepter) resume() {
 // else holds the socket; where nobody does, it is taken first. A connection that was taken is counted as open by then.
 func (a *accepter) stop() {
 	a.pause()
-	if a.socket.Bound {
-		a.empty()
+	if l, ok := a.socket.Listener.(queuer); ok {
+		a.empty(l, l.Waiting)
+	} else if l, ok := a.socket.Listener.(kernelQueue); ok && a.socket.Bound {
+		a.empty(l, func() bool { return readable(l) })
 	}
 	a.mu.Lock()
 	a.stopped = true
@@ -138,16 +140,24 @@ func (a *accepter) stop() {
 	a.socket.Close()
 }
 
+// kernelQueue is a listener whose clients wait in the kernel.
+type kernelQueue interface {
+	deadliner
+	syscall.Conn
+}
+
+// queuer is a listener over which connections are passed: it tells whether one waits that nobody else can serve.
+type queuer interface {
+	deadliner
+	Waiting() bool
+}
+
 // empty takes the connections that wait, while the loop is parked.
-func (a *accepter) empty() {
-	listener, ok := a.socket.Listener.(interface {
-		deadliner
-		syscall.Conn
-	})
-	if !ok || listener.SetDeadline(time.Time{}) != nil {
+func (a *accepter) empty(listener deadliner, waiting func() bool) {
+	if listener.SetDeadline(time.Time{}) != nil {
 		return
 	}
-	for readable(listener) {
+	for waiting() {
 		c, err := a.socket.Accept()
 		if err != nil {
 			return

@@ -64,7 +64,7 @@ type Config struct {
 	// Where the sockets come from. The program reads these; Serve is given open sockets.
 
 	// Listen are addresses of sockets: [ROLE=]SOURCE:DETAIL[?OPTIONS].
-	Listen Addresses `section:"Where the sockets come from" split_words:"true" flag:"listen" arg:"ADDRESS" restart:"true" help:"take or bind a socket: [ROLE=]systemd:NAME, launchd:NAME, fd:N, inetd:, tcp:HOST:PORT, unix:PATH; repeatable; ?proxy=v1, v2 or any: PROXY protocol"`
+	Listen Addresses `section:"Where the sockets come from" split_words:"true" flag:"listen" arg:"ADDRESS" restart:"true" help:"take or bind a socket: [ROLE=]systemd:NAME, launchd:NAME, fd:N, inetd:, tcp:HOST:PORT, unix:PATH, dispatch:PATH#BACKEND, handoff:PATH; repeatable; ?proxy=v1, v2 or any: PROXY protocol"`
 	// ListenFd is static-web-server's --fd: the N-th socket of LISTEN_FDS, or descriptor N without LISTEN_FDS.
 	ListenFd Number `split_words:"true" variable:"LISTEN_FD" flag:"fd" short:"f" arg:"N" restart:"true" help:"serve the N-th socket of LISTEN_FDS, or descriptor N where there is no LISTEN_FDS"`
 	// Host is the address to bind when no socket was inherited.

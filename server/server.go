@@ -132,7 +132,8 @@ func (s *Server) Serve(sockets []Socket) error {
 			return err
 		}
 	}
-	if !s.draining.Load() { // single connections: the last one has ended
+	if !s.draining.Load() { // single connections: the last one has ended; channels: nobody sends any more
+		_ = s.Quiet(context.Background(), 0)
 		s.Close()
 	}
 	if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {

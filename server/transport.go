@@ -120,6 +120,9 @@ func (t *transport) goesOn(moved int64, err error) bool {
 
 // readable tells whether bytes, or the peer's end, wait to be read.
 func (t *transport) readable() bool {
+	if told, ok := t.Conn.(interface{ Unread() int }); ok && told.Unread() > 0 { // it was read before it came to us
+		return true
+	}
 	c, ok := bottom(t.Conn).(syscall.Conn)
 	return t.waiting.Load() > 0 || ok && readable(c)
 }

@@ -83,7 +83,7 @@ func ListenDatagrams(path string, o DatagramOptions) (*Datagrams, error) {
 	remove, err := bindAt(fd, path, o.Mode, o.Owner, o.Group)
 	if err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("handoff: %w", err)
+		return nil, fmt.Errorf("handoff:%w", err)
 	}
 	d := newDatagrams(fd, name, o)
 	d.path, d.bound, d.remove, d.settled = path, true, remove, true
@@ -164,6 +164,7 @@ func (d *Datagrams) Next(ctx context.Context) (*Arrival, error) {
 			d.queue[0] = nil
 			d.queue = d.queue[1:]
 			d.granted--
+			a.declined = func() { d.takeBack(a) }
 			d.tell() // there may be room again
 			return a, nil
 		case len(d.queue) == 0 && d.end != nil:
@@ -171,6 +172,14 @@ func (d *Datagrams) Next(ctx context.Context) (*Arrival, error) {
 		}
 		d.wait(ctx)
 	}
+}
+
+// takeBack puts a connection that Next had returned back to the front of the queue.
+func (d *Datagrams) takeBack(a *Arrival) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.queue = slices.Insert(d.queue, 0, a)
+	d.tell()
 }
 
 // tell wakes all that wait; the mutex is held.

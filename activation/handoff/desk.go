@@ -254,7 +254,7 @@ type Request struct {
 	Kind    RequestKind
 	Backend string       // empty for status and in socketbox's protocol
 	Slot    *uint32      // the backend's number in socketbox's registration protocol; nil: Rouse's own
-	Takes   string       // either, listener or connections
+	Takes   string       // either, listener, connections or both
 	Credit  int          // how many connections it takes from the start
 	Held    []HeldSocket // who admits it owns them; a refusal closes them
 }

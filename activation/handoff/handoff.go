@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Kind is what arrived over a channel.
@@ -27,6 +29,7 @@ type Arrival struct {
 	Meta   Meta
 
 	accepted func() // tells the other side that the arrival is in good hands
+	declined func() // takes a connection back
 }
 
 // Accepted tells the dispatcher that the connection is in good hands: should this process end now, nobody else gets it. Call
@@ -36,6 +39,16 @@ func (a *Arrival) Accepted() {
 	if a.accepted != nil {
 		a.accepted()
 	}
+}
+
+// Decline gives a connection back that was neither accepted nor touched. It is for who is about to close the channel: then the
+// connection goes to others, where the protocol can. The descriptor belongs to the channel again.
+func (a *Arrival) Decline() {
+	if a.declined != nil {
+		a.declined()
+		return
+	}
+	unix.Close(a.Number)
 }
 
 // Meta is what the dispatcher knows about a connection. What it does not know is zero.

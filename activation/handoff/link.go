@@ -46,6 +46,13 @@ func (l *link) accept(id uint64) {
 	}
 }
 
+// decline leaves a connection that Next has returned to the dispatcher, which has it as long as it is not accepted.
+func (l *link) decline(id uint64) {
+	l.r.mu.Lock()
+	defer l.r.mu.Unlock()
+	delete(l.inHand, id)
+}
+
 // flush tells the dispatcher what there is to tell. Who comes while another one sends finds that all is sent, or sends for all
 // that have come meanwhile.
 func (l *link) flush() {
@@ -267,7 +274,7 @@ func (l *link) hold(s socketFrame, fd, duplicate int) error {
 	}
 	r.held[s.id] = heldSocket{duplicate, s.kind}
 	a := &Arrival{Kind: s.kind, Number: fd, ID: s.id, Meta: Meta{Listener: s.name}}
-	if r.kind == "" && l.expected > 0 {
+	if r.kind == "" && l.expected > 0 && r.options.Takes != "both" {
 		r.first = append(r.first, a)
 		return nil
 	}

@@ -26,7 +26,7 @@ func newSeqpacket() (int, error) {
 }
 
 // errNoSeqpacket is what macOS says.
-var errNoSeqpacket = errors.New("unix sockets of this system keep no message boundaries (SOCK_SEQPACKET), which the dispatcher's protocol needs: use a handoff: socket here")
+var errNoSeqpacket = fmt.Errorf("unix sockets of this system keep no message boundaries (SOCK_SEQPACKET), which the dispatcher's protocol needs: use a handoff: socket here: %w", errors.ErrUnsupported)
 
 // newPackets takes the descriptor, which is non-blocking, over.
 func newPackets(fd int, name string) (*packets, error) {

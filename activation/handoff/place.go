@@ -44,7 +44,7 @@ func bindAt(fd int, path string, mode fs.FileMode, owner, group int) (remove fun
 	if err != nil {
 		return nil, err
 	}
-	if err = errors.Join(os.Lchown(path, owner, group), os.Chmod(path, mode)); err == nil {
+	if err = errors.Join(own(path, owner, group), os.Chmod(path, mode)); err == nil {
 		err = listenOn(fd, kind, path)
 	}
 	if err != nil {
@@ -52,6 +52,17 @@ func bindAt(fd int, path string, mode fs.FileMode, owner, group int) (remove fun
 		return nil, err
 	}
 	return sync.OnceFunc(func() { removeOwn(path, file) }), nil
+}
+
+// own changes who owns the file. Where nothing is asked for the call is not made: system call filters of services refuse it.
+func own(path string, owner, group int) error {
+	if owner < 0 && group < 0 {
+		return nil
+	}
+	if err := os.Lchown(path, owner, group); err != nil {
+		return fmt.Errorf("%w: leave owner and group out, or start it with CAP_CHOWN, as root has it", err)
+	}
+	return nil
 }
 
 // removeOwn takes the file away if it is still that one. As long as its socket is open no other file can have its inode.

@@ -59,6 +59,7 @@ const (
 	takesEither      = 1
 	takesListener    = 2
 	takesConnections = 3
+	takesBoth        = 4
 
 	givesConnections = 1
 	givesListeners   = 2
@@ -295,6 +296,8 @@ func takesByte(takes string) byte {
 		return takesListener
 	case "connections":
 		return takesConnections
+	case "both":
+		return takesBoth
 	}
 	return takesEither
 }
@@ -302,7 +305,7 @@ func takesByte(takes string) byte {
 func parseHello(b []byte) (helloFrame, error) {
 	f := fields{rest: b}
 	h := helloFrame{backend: f.text()}
-	h.takes = [...]string{"", "either", "listener", "connections"}[f.oneOf(3, "what it takes,")%4]
+	h.takes = [...]string{"", "either", "listener", "connections", "both"}[f.oneOf(4, "what it takes,")%5]
 	h.credit = uint32(f.number(4))
 	h.held = f.ids(mostHeld)
 	if f.err == nil && h.backend == "" {

@@ -14,7 +14,7 @@ import (
 
 // RegisterOptions say how a backend registers.
 type RegisterOptions struct {
-	Takes      string   // either (default), listener or connections
+	Takes      string   // either (default), listener, connections, or both at once
 	Credit     int      // connections granted from the start
 	Slot       *uint32  // socketbox's registration protocol with this number; nil: Rouse's own
 	Dispatcher []uint32 // the users that the dispatcher may have; empty: root and our own
@@ -87,7 +87,8 @@ func (r *Registration) String() string {
 }
 
 // Assigned waits until the dispatcher has admitted the backend. It returns Connection, or Listener with the listeners and packet
-// sockets that it was given (on the first call), which Next does not return. A refusal that no retry mends is an error.
+// sockets that it was given (on the first call), which Next does not return; where both are taken, Next returns them too. A
+// refusal that no retry mends is an error.
 func (r *Registration) Assigned(ctx context.Context) (Kind, []*Arrival, error) {
 	select {
 	case <-r.admitted:
@@ -139,6 +140,7 @@ func (r *Registration) pop() (a *Arrival, more bool, err error) {
 	if l := q.link; l != nil {
 		l.inHand[q.id] = true
 		q.accepted = func() { l.accept(q.id) }
+		q.declined = func() { l.decline(q.id); q.close() }
 	}
 	return q.Arrival, len(r.queue) > 0, nil
 }
@@ -298,10 +300,11 @@ func (r *Registration) hello() (word []byte, descriptors []int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := helloFrame{backend: r.backend, takes: r.options.Takes, credit: uint32(min(r.granted, mostCredit))}
-	switch r.kind {
-	case Connection:
+	switch {
+	case h.takes == "both": // whatever there is
+	case r.kind == Connection:
 		h.takes = "connections"
-	case Listener:
+	case r.kind == Listener:
 		h.takes = "listener"
 	}
 	for id, held := range r.held {
@@ -316,7 +319,7 @@ func (r *Registration) hello() (word []byte, descriptors []int) {
 func (r *Registration) welcome(l *link, kind Kind) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.kind != "" && r.kind != kind {
+	if r.kind != "" && r.kind != kind && r.options.Takes != "both" {
 		return fmt.Errorf("%w: a %s is given to a backend that gets a %s already", errFrame, kind, r.kind)
 	}
 	r.link = l

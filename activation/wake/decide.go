@@ -23,22 +23,65 @@ func (c Config) decide() (decision, error) {
 	if len(c.Sockets) == 0 {
 		return decision{}, refused("there is no socket to give to %s: start rouse by a socket unit, or name a socket, such as --listen tcp:127.0.0.1:8080", c.name())
 	}
+	for _, h := range c.Sockets {
+		if h.Proxy != "" {
+			return decision{}, refused("%s: ?proxy= is for sockets that Rouse serves itself: the program has to read the PROXY header here", h.Source)
+		}
+	}
 	if c.IdleStop > 0 && !c.hasListener() {
 		return decision{}, refused("--idle-stop counts connections, and %s has none: it needs a stream socket", c.Sockets[0])
+	}
+	if _, err := newNetwork(c.NetworkFrom); err != nil {
+		return decision{}, err
+	}
+	if c.hasChannel() {
+		return c.decideConnections()
 	}
 	if c.As != "" || c.Mode == Translate {
 		return c.decideTranslate()
 	}
 	d, err := c.decideBeside()
+	if err == nil && c.NetworkFrom != "" && d.mode == Proxy {
+		return decision{}, refused("--network-from needs listener mode, and this is proxy mode: %s", d.why)
+	}
 	if why := noProcesses(); err == nil && d.mode != Translate && why != "" {
 		return decision{}, refused("%s, so that the processes of the program cannot be found: mount it, or use --mode=translate", why)
 	}
 	return d, err
 }
 
+// decideConnections says whether a program can have what arrives over a channel.
+func (c Config) decideConnections() (decision, error) {
+	channel := c.Sockets[slices.IndexFunc(c.Sockets, isChannel)]
+	switch why := c.noConnections(); {
+	case c.As != "", c.Mode != "" && c.Mode != Auto && c.Mode != Connections, c.ProxyWith != "":
+		return decision{}, refused("%s passes connections, which a program can have by its accept(2) only: leave --mode, --as and --proxy-protocol out", channel.Source)
+	case why != "":
+		return decision{}, refused("%s passes connections, and no program can have them here: %s; a dispatcher can relay to it (connect = \"127.0.0.1:8080\" in its backend)", channel.Source, why)
+	}
+	return decision{mode: Connections, why: channel.Source + " passes connections, and the program's own accept gets them"}, nil
+}
+
+func isChannel(h activation.Held) bool { return h.Kind == activation.Channel }
+
+func (c Config) hasChannel() bool { return slices.ContainsFunc(c.Sockets, isChannel) }
+
+// noConnections says why connection mode cannot be had, or nothing.
+func (c Config) noConnections() string {
+	if why := c.noListener(); why != "" {
+		return why
+	}
+	if seccomp.ProbeAnswer(c.Privileges) != nil {
+		return "it needs Linux 5.14"
+	}
+	return noProcesses()
+}
+
 // decideBeside chooses where --mode and --as do not ask for translate mode.
 func (c Config) decideBeside() (decision, error) {
 	switch c.Mode {
+	case Connections:
+		return decision{}, refused("--mode=connections is for sockets over which connections are passed, and %s is none: leave it out", c.Sockets[0])
 	case Listener:
 		if why := c.noListener(); why != "" {
 			return decision{}, refused("--mode=listener cannot be had: %s; --mode=auto takes what can be had", why)
@@ -92,6 +135,7 @@ func (c Config) beside() []string {
 		{"--map", len(c.Maps) > 0},
 		{"--family=any", c.AnyFamily},
 		{"--getsockname=yes", c.Faking == FakeYes},
+		{"--network-from", c.NetworkFrom != ""},
 		{"--guard-shutdown", c.KeepOpen},
 		{"--no-io-uring", c.NoURing},
 		{"--proxy-protocol", c.ProxyWith != ""},
@@ -128,7 +172,7 @@ func (c Config) noListener() string {
 }
 
 func (c Config) hasListener() bool {
-	return slices.ContainsFunc(c.Sockets, func(h activation.Held) bool { return h.Kind == activation.Listener })
+	return slices.ContainsFunc(c.Sockets, func(h activation.Held) bool { return h.Kind != activation.Packet })
 }
 
 func (c Config) arguments() []string {

@@ -19,6 +19,10 @@ type engine interface {
 	// accepts them itself it does nothing.
 	hold(bool)
 
+	// leave tells dispatchers, before the last stop, that no client is wanted any more: those that nobody has accepted are
+	// left to others.
+	leave()
+
 	// rest brings the sockets back as they were inherited. It is called after an instance is gone and while none runs.
 	rest()
 

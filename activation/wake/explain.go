@@ -80,7 +80,7 @@ func (c Config) refusal(d decision, sockets []*socket) error {
 	switch d.mode {
 	case Translate:
 		_, err = c.layout(d.adapter, identity{})
-	case Listener:
+	case Listener, Connections:
 		_, err = resolve(c.Maps, sockets)
 	case Proxy:
 		_, err = newPlaces(c)
@@ -109,7 +109,10 @@ func (c Config) notices(d decision, known Program, sockets []*socket) []string {
 		if d.adapter == "nginx" {
 			all = append(all, "nginx takes a socket only where a listen directive has the socket's own address; it binds the others itself")
 		}
-	case Listener:
+	case Listener, Connections:
+		if c.NetworkFrom != "" {
+			all = append(all, "sockets that the program binds or connects to others over TCP are made by the dispatcher, as its list allows; loopback, UDP and the names that it looks up by UDP stay in its own network")
+		}
 		all = append(all, c.listenerNotices(sockets)...)
 	case Proxy:
 		all = append(all, "the program sees rouse as its client; --proxy-protocol tells it the real one, where it can read that")
@@ -137,6 +140,10 @@ func (c Config) listenerNotices(sockets []*socket) []string {
 		}
 	}
 	if len(c.Maps) > 0 {
+		return all
+	}
+	if n := len(places[tcp]); n > 1 && c.hasChannel() {
+		all = append(all, fmt.Sprintf("connections have no port, and there are %d places where clients arrive: the program gets them where --map 8080=%s says so only", n, cmp.Or(c.Sockets[slices.IndexFunc(c.Sockets, isChannel)].Name, c.Sockets[slices.IndexFunc(c.Sockets, isChannel)].Source)))
 		return all
 	}
 	for _, t := range []transport{tcp, udp} {

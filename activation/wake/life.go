@@ -263,7 +263,7 @@ func (l *life) tooSlow() state {
 // diagnose speaks of a program that takes long to listen.
 func (l *life) diagnose() {
 	reasons := "it is still loading, or it listens on another port or path (see --map)"
-	if l.mode == Listener && len(l.Maps) == 0 { // a map that is not used is told of with the same reasons
+	if l.mode != Proxy && len(l.Maps) == 0 { // a map that is not used is told of with the same reasons
 		reasons += ", changes its user before it binds (let systemd set User=), binds through io_uring (--no-io-uring), or is a 32-bit program"
 	}
 	text := fmt.Sprintf("%s (pid %d) does not listen yet: %s", l.name(), l.current.main.pid, reasons)

@@ -80,6 +80,8 @@ func (s *script) hold(on bool) {
 func (s *script) rest()         { s.rests.Add(1) }
 func (s *script) waiting() bool { return false }
 
+func (s *script) leave() {}
+
 func (s *script) describe() string { return "scripts" }
 func (s *script) close()           {}
 

@@ -29,7 +29,10 @@ type listenerEngine struct {
 	snapshots []socketoptions.Snapshot // of the sockets in their order, before any program had them
 	arrivals  *platform.Arrivals       // nil where nobody asks, or it cannot be known
 	faking    atomic.Bool              // getsockname(2) is answered too
+	gates     map[*socket]*gate        // of the sockets that are channels: connection mode
+	given     map[*instance]*given     // the connections that the running ones got from there
 	running   []*instance
+	network   *network // nil where the program has no other than its own
 
 	settle     time.Duration                            // a program that listens, and took nothing more for so long, is ready
 	patience   time.Duration                            // after which a map that was not used is worth a warning
@@ -42,7 +45,7 @@ func newListenerEngine(c Config, family *children) (engine, error) {
 
 func newListener(c Config, family *children) (*listenerEngine, error) {
 	e := &listenerEngine{
-		c: c, family: family, sockets: newSockets(c.Sockets), inodes: map[uint64]*socket{},
+		c: c, family: family, sockets: newSockets(c.Sockets), inodes: map[uint64]*socket{}, given: map[*instance]*given{},
 		settle: 2 * time.Second, patience: 10 * time.Second, descriptor: (*process.Process).Descriptor,
 	}
 	if len(e.sockets) == 0 {
@@ -52,7 +55,14 @@ func newListener(c Config, family *children) (*listenerEngine, error) {
 	if e.rules, err = resolve(c.Maps, e.sockets); err != nil {
 		return nil, err
 	}
+	if e.network, err = newNetwork(c.NetworkFrom); err != nil {
+		return nil, err
+	}
 	for _, s := range e.sockets {
+		if s.Kind == activation.Channel {
+			e.snapshots = append(e.snapshots, socketoptions.Snapshot{})
+			continue
+		}
 		var st unix.Stat_t
 		if err := unix.Fstat(s.Number, &st); err != nil {
 			return nil, fmt.Errorf("%s: %w", s, err)
@@ -71,6 +81,10 @@ func newListener(c Config, family *children) (*listenerEngine, error) {
 		}
 	}
 	e.faking.Store(e.fakes())
+	if err := e.openGates(); err != nil {
+		e.close()
+		return nil, err
+	}
 	return e, nil
 }
 
@@ -95,10 +109,17 @@ func (e *listenerEngine) start() (*instance, error) {
 	if e.faking.Load() {
 		filter.Notify = append(filter.Notify, unix.SYS_GETSOCKNAME)
 	}
+	if e.network != nil {
+		filter.Notify = append(filter.Notify, unix.SYS_CONNECT)
+	}
 	if e.c.KeepOpen {
 		filter.Notify = append(filter.Notify, unix.SYS_SHUTDOWN)
 	}
-	if e.c.NoURing {
+	if len(e.gates) > 0 {
+		filter.Interruptible = true // a blocking accept may wait for hours
+		filter.Notify = append(filter.Notify, connectionCalls()...)
+	}
+	if e.c.NoURing || len(e.gates) > 0 || e.network != nil { // by it a program could accept and connect unseen
 		filter.Refuse = []int{unix.SYS_IO_URING_SETUP}
 	}
 	var one *instance
@@ -117,7 +138,14 @@ func (e *listenerEngine) start() (*instance, error) {
 		<-one.main.ended // the thread's end would send it its parent-death signal
 		thread.End()
 	}()
-	go newSwapper(e, one, thread.Notifier).run()
+	s := newSwapper(e, one, thread.Notifier)
+	for i := range e.given {
+		if over(i.gone) {
+			delete(e.given, i)
+		}
+	}
+	e.given[one] = &s.given
+	go s.run()
 	return one, nil
 }
 
@@ -127,7 +155,14 @@ func (e *listenerEngine) connections(one *instance) (int, error) {
 	if !slices.Contains(pids, one.main.pid) && e.family.signal(one.main, 0) {
 		return 0, fmt.Errorf("/proc hides process %d: it is mounted with hidepid= (ProtectProc= in systemd), and the program lets nobody look into it (PR_SET_DUMPABLE)", one.main.pid)
 	}
-	return process.Connections(pids, e.listeners(), 1)
+	n, err := process.Connections(pids, e.listeners(), 1)
+	if n > 0 || err != nil {
+		return n, err
+	}
+	if has, err := e.hasGiven(one, pids); has || err != nil {
+		return 1, err
+	}
+	return 0, nil
 }
 
 // listeners returns the descriptors of the sockets on which connections arrive.
@@ -155,15 +190,28 @@ func (e *listenerEngine) processes(one *instance) []int {
 	return all
 }
 
-func (e *listenerEngine) arrived() bool { return e.arrivals != nil && e.arrivals.Since() }
+func (e *listenerEngine) arrived() bool {
+	arrived := e.arrivals != nil && e.arrivals.Since()
+	for _, g := range e.gates {
+		arrived = g.arrived() || arrived
+	}
+	return arrived
+}
 
 func (e *listenerEngine) waiting() bool { return false }
 
-func (e *listenerEngine) hold(bool) {}
+func (e *listenerEngine) hold(on bool) {
+	for _, g := range e.gates {
+		g.hold(on)
+	}
+}
 
 func (e *listenerEngine) rest() {
 	for i, snapshot := range e.snapshots {
 		s := e.sockets[i]
+		if s.Kind == activation.Channel {
+			continue
+		}
 		changed := snapshot.Restore(s.Number)
 		if len(changed) == 0 {
 			continue
@@ -176,11 +224,18 @@ func (e *listenerEngine) rest() {
 }
 
 func (e *listenerEngine) describe() string {
+	if len(e.gates) > 0 {
+		return "the program gets the connections when it accepts"
+	}
 	return "the program gets the socket itself when it binds"
 }
 
 func (e *listenerEngine) close() {
+	e.closeGates()
 	if e.arrivals != nil {
 		e.arrivals.Close()
+	}
+	if e.network != nil {
+		e.network.close()
 	}
 }

@@ -119,6 +119,8 @@ func newSockets(held []activation.Held) []*socket {
 	for _, h := range held {
 		s := &socket{Held: h, transport: tcp}
 		switch {
+		case h.Kind == activation.Channel: // its connections are of TCP mostly, of either family
+			s.Info.Family = platform.Unix
 		case h.Info.Family == platform.Unix:
 			s.transport = local
 		case h.Kind == activation.Packet:
@@ -143,7 +145,10 @@ func (s *socket) dual() bool {
 
 // samePlace tells whether the two are one place for a program: the same port, and most often one for each family.
 func (s *socket) samePlace(other *socket) bool {
-	return s == other || s.transport != local && s.transport == other.transport && s.address.Port() == other.address.Port()
+	if s == other || s.Kind == activation.Channel || other.Kind == activation.Channel {
+		return s == other
+	}
+	return s.transport != local && s.transport == other.transport && s.address.Port() == other.address.Port()
 }
 
 // rule is a map whose sockets are known.

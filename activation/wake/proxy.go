@@ -284,6 +284,8 @@ func (e *proxyEngine) rest() {
 	}
 }
 
+func (e *proxyEngine) leave() { e.config.leaveDispatchers() }
+
 func (e *proxyEngine) describe() string {
 	var all []string
 	for _, p := range e.places {

@@ -135,6 +135,7 @@ func (l *life) joinEnd(victims []*instance) []*instance {
 	l.say(slog.LevelInfo, "%s is stopped after %s", l.name(), signalName(l.signal))
 	l.Manager.Stopping("stopping " + l.name() + " after " + signalName(l.signal))
 	l.hold(true)
+	l.engine.leave()
 	for _, one := range l.instances() {
 		if !slices.Contains(victims, one) {
 			l.ask(one)

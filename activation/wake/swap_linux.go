@@ -26,8 +26,12 @@ type swapper struct {
 	*listenerEngine
 	one      *instance
 	notifier *seccomp.Notifier
-	names    map[*socket]name // what the program calls the sockets that it got
-	said     map[string]bool  // each complaint is made once
+	names    map[*socket]name  // what the program calls the sockets that it got
+	said     map[string]bool   // each complaint is made once
+	mouths   map[uint64]*mouth // by inode
+	outside  *outside          // nil where it has no network but its own
+	saying   sync.Mutex        // of said: outside answers some calls in goroutines of their own
+	given    given             // what the instance got there
 
 	mu       sync.Mutex // the timers look at what follows
 	matcher  *matcher
@@ -46,13 +50,14 @@ type name struct {
 
 func newSwapper(e *listenerEngine, one *instance, n *seccomp.Notifier) *swapper {
 	s := &swapper{
-		listenerEngine: e, one: one, notifier: n, names: map[*socket]name{}, said: map[string]bool{},
+		listenerEngine: e, one: one, notifier: n, names: map[*socket]name{}, said: map[string]bool{}, mouths: map[uint64]*mouth{},
 		matcher: newMatcher(e.sockets, e.rules, e.c.AnyFamily), progress: newProgress(e.sockets, e.rules), got: map[*socket]bool{},
 	}
 	s.quiet = time.AfterFunc(time.Hour, s.settled)
 	s.quiet.Stop()
 	s.silent = time.AfterFunc(time.Hour, s.kept)
 	s.silent.Stop()
+	s.outside = newOutside(s, e.network)
 	return s
 }
 
@@ -78,20 +83,29 @@ func (s *swapper) run() {
 	s.silent.Stop()
 	s.mu.Unlock()
 	s.learn()
+	s.shutMouths()
 	close(s.one.gone)
 }
 
 // answer answers one call. That the caller went away is no error.
 func (s *swapper) answer(c seccomp.Call) error {
+	if m := s.mouthAt(c); m != nil {
+		return s.atMouth(m, c)
+	}
 	switch c.Number {
 	case unix.SYS_BIND:
 		return s.bind(c)
 	case unix.SYS_GETSOCKNAME:
 		return s.getsockname(c)
+	case unix.SYS_CONNECT:
+		return s.outside.answerConnect(c)
 	case unix.SYS_SHUTDOWN:
 		if s.whose(c) != nil { // the socket would be dead for all that share it: a new instance, and who comes later
 			return s.notifier.Return(c, 0)
 		}
+		return s.notifier.Continue(c)
+	}
+	if c.Number != unix.SYS_LISTEN {
 		return s.notifier.Continue(c)
 	}
 	listening := s.whose(c) // listen(2) on a listening socket sets the length of its queue
@@ -144,7 +158,10 @@ func (s *swapper) bind(c seccomp.Call) error {
 // to the kernel.
 func (s *swapper) choose(c seccomp.Call, n name) error {
 	meant := s.matcher.concerns(n.asked)
-	if !meant && (n.family != platform.Unix && n.port == 0 || len(s.said) >= mostSaid) {
+	if !meant && s.outside.concerns(n.asked) {
+		return s.outside.answerBind(c, n)
+	}
+	if !meant && (n.family != platform.Unix && n.port == 0 || s.saidEnough()) {
 		return s.notifier.Continue(c) // what is passing often is not looked at: DNS servers bind a port for every question
 	}
 	theirs, err := s.look(c)
@@ -182,35 +199,21 @@ func (s *swapper) choose(c seccomp.Call, n name) error {
 
 // swap puts the held socket in the place of the program's own, under every number that it has there.
 func (s *swapper) swap(c seccomp.Call, n name, theirs *theirs, held *socket) error {
+	if g := s.gates[held]; g != nil {
+		return s.swapMouth(c, n, theirs, g)
+	}
 	if err := socketoptions.SetNonblock(held.Number, theirs.nonblock); err != nil { // it belongs to the open file, which is shared
 		s.c.Log.Warn("the program's O_NONBLOCK does not follow", "socket", held.String(), "err", err)
 	}
 	var set []string
-	unseen := theirs.copy < 0
-	if !unseen {
+	if theirs.copy >= 0 {
 		var err error
 		if set, err = socketoptions.Copy(theirs.copy, held.Number); err != nil {
 			s.c.Log.Warn("an option that the program set before it bound does not follow", "socket", held.String(), "err", err)
 		}
 	}
-	targets := theirs.targets(descriptorOf(c))
-	theirs.closeCopy() // with the program's last descriptor the old socket has to go, and what epoll knows of it
-	for _, p := range targets {
-		err := s.notifier.Put(c, held.Number, p.fd, p.closeOnExec)
-		if errors.Is(err, unix.ENOENT) {
-			return nil // the caller is gone
-		}
-		if err != nil {
-			s.say(c, complaint{true, fmt.Sprintf("the program binds %s, but cannot be given %s: refused (EPERM): %v", n, held, err)})
-			return s.notifier.Fail(c, unix.EPERM)
-		}
-		if unseen && len(p.registrations) > 0 {
-			s.say(c, complaint{true, fmt.Sprintf("the program waits for %s by epoll before it binds, which cannot follow without pidfd_getfd(2): it will not see its clients; allow that call (SystemCallFilter=pidfd_getfd in a unit)", n)})
-			continue
-		}
-		if err := theirs.process.Register(held.Number, p.fd, p.registrations); err != nil {
-			s.c.Log.Warn("what the program waits for on the socket (epoll) could not be put back: it may not see its clients", "socket", held.String(), "err", err)
-		}
+	if done, err := s.replace(c, n, theirs, held.Number, held.String()); !done {
+		return err
 	}
 	s.names[held] = n
 	s.warnOfRemoved(c, held, n)
@@ -224,6 +227,32 @@ func (s *swapper) swap(c seccomp.Call, n name, theirs *theirs, held *socket) err
 		s.mu.Unlock()
 	}
 	return s.notifier.Return(c, 0)
+}
+
+// replace puts our descriptor fd in the place of the program's socket, under every number that it has there, with what it waits
+// for there. Where it cannot, the call was answered.
+func (s *swapper) replace(c seccomp.Call, n name, theirs *theirs, fd int, what string) (done bool, err error) {
+	unseen := theirs.copy < 0
+	targets := theirs.targets(descriptorOf(c))
+	theirs.closeCopy() // with the program's last descriptor the old socket has to go, and what epoll knows of it
+	for _, p := range targets {
+		err := s.notifier.Put(c, fd, p.fd, p.closeOnExec)
+		if errors.Is(err, unix.ENOENT) {
+			return false, nil // the caller is gone
+		}
+		if err != nil {
+			s.say(c, complaint{true, fmt.Sprintf("the program binds %s, but cannot be given %s: refused (EPERM): %v", n, what, err)})
+			return false, s.notifier.Fail(c, unix.EPERM)
+		}
+		if unseen && len(p.registrations) > 0 {
+			s.say(c, complaint{true, fmt.Sprintf("the program waits for %s by epoll before it binds, which cannot follow without pidfd_getfd(2): it will not see its clients; allow that call (SystemCallFilter=pidfd_getfd in a unit)", n)})
+			continue
+		}
+		if err := theirs.process.Register(fd, p.fd, p.registrations); err != nil {
+			s.c.Log.Warn("what the program waits for on the socket (epoll) could not be put back: it may not see its clients", "socket", what, "err", err)
+		}
+	}
+	return true, nil
 }
 
 // warnOfRemoved complains when the program removed the file of the unix socket before it bound it: no client finds it then.
@@ -263,8 +292,16 @@ func (n name) differs(held *socket) bool {
 // mostSaid is how many complaints are made about one instance, errors aside: FTP servers bind a port for every transfer.
 const mostSaid = 5
 
+func (s *swapper) saidEnough() bool {
+	s.saying.Lock()
+	defer s.saying.Unlock()
+	return len(s.said) >= mostSaid
+}
+
 // say logs a complaint, once for each instance.
 func (s *swapper) say(c seccomp.Call, what complaint) {
+	s.saying.Lock()
+	defer s.saying.Unlock()
 	if what.text == "" || s.said[what.text] || !what.serious && len(s.said) >= mostSaid {
 		return
 	}

@@ -32,6 +32,9 @@ func TestSwapProgram(t *testing.T) {
 	p := program{port: at.Port()}
 	way, ok := p.ways()[name]
 	if !ok {
+		way, ok = p.connectionWays()[name]
+	}
+	if !ok {
 		unix.Exit(97)
 	}
 	way()

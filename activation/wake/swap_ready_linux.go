@@ -85,7 +85,7 @@ func (s *swapper) learn() {
 		return
 	}
 	for held, n := range s.names {
-		if held.transport == tcp && n.differs(held) && !s.progress.has(held) {
+		if s.gates[held] == nil && held.transport == tcp && n.differs(held) && !s.progress.has(held) {
 			s.faking.Store(true)
 			s.c.Log.Info(fmt.Sprintf("the program bound %s, got %s, and ended without listening: it may compare the two, so that getsockname(2) tells the next instance the address that it binds (--getsockname=yes from the start on, =no never)", n, held))
 			return

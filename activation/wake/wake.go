@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,6 +26,10 @@ const (
 	Listener  Mode = "listener"  // the inherited socket is put in the place of the program's own when it binds (Linux)
 	Translate Mode = "translate" // the program asks for sockets itself, and is told of them in its own way
 	Proxy     Mode = "proxy"     // clients are accepted here, and their bytes copied to and from the program
+
+	// Connections: as listener mode, but connections arrive open, over a channel, and are what accept(2) gives the program
+	// (Linux 5.14). It is taken where one of the sockets is a channel, which no other mode can use.
+	Connections Mode = "connections"
 )
 
 // Reload is what SIGHUP does.
@@ -53,6 +58,10 @@ type Config struct {
 	Env     []string // the environment, without that of the activation protocols
 	Sockets []activation.Held
 	Maps    []Map
+
+	// NetworkFrom is PATH#BACKEND of a dispatcher that makes sockets for the program where it has no network itself: for its
+	// binds that no socket is meant by, and its connects, of TCP and but for loopback. Empty: none.
+	NetworkFrom string
 
 	Mode       Mode
 	As         string // the adapter of translate mode, one of Adapters; empty: the one that the program is known for
@@ -110,6 +119,7 @@ func Run(c Config, signals <-chan os.Signal) (status int, err error) {
 		return 0, c.translate(way)
 	}
 	c = c.withDefaults()
+	c.Sockets = slices.Clone(c.Sockets) // an engine gives channels the numbers by which they are watched
 	beat, err := c.Manager.Watchdog()
 	if err != nil {
 		return 0, refused("%v", err)
@@ -123,13 +133,16 @@ func Run(c Config, signals <-chan os.Signal) (status int, err error) {
 	defer engine.close()
 	c.tell(way)
 	c.Log.Debug(engine.describe())
-	l := &life{Config: c, mode: way.mode, engine: engine, family: family, signals: signals, pace: usualPace()}
+	watch := c.watchDispatchers(signals)
+	defer watch.end()
+	l := &life{Config: c, mode: way.mode, engine: engine, family: family, signals: watch.signals, pace: usualPace()}
 	if beat > 0 {
 		beats := time.NewTicker(beat)
 		defer beats.Stop()
 		l.beats = beats.C
 	}
-	return l.live()
+	status, err = l.live()
+	return status, cmp.Or(err, watch.reason())
 }
 
 // tell says which way is taken, and why.
@@ -138,7 +151,7 @@ func (c Config) tell(way decision) {
 }
 
 func newEngine(c Config, mode Mode, family *children) (engine, error) {
-	if mode == Listener {
+	if mode == Listener || mode == Connections {
 		return newListenerEngine(c, family)
 	}
 	return newProxyEngine(c, family)

@@ -27,7 +27,7 @@ func environment(role string) []string {
 
 // TestMain plays a role where the tests started this binary for it.
 func TestMain(m *testing.M) {
-	play, ok := map[string]func(){"bind": bindRole, "probe": probeRole, "daemon": daemonRole, "linger": lingerRole, "refused": refusedRole, "accept": acceptRole}[os.Getenv(roleVariable)]
+	play, ok := map[string]func(){"bind": bindRole, "probe": probeRole, "daemon": daemonRole, "linger": lingerRole, "refused": refusedRole, "accept": acceptRole, "accept many": acceptManyRole}[os.Getenv(roleVariable)]
 	if ok {
 		play()
 		os.Exit(0)
@@ -106,6 +106,21 @@ func acceptRole() {
 		unix.Write(int(fd), []byte("hello"))
 		return
 	}
+}
+
+// acceptedMany is how many descriptors acceptManyRole takes.
+const acceptedMany = 3000
+
+// acceptManyRole calls accept4(2) again and again, and tells whether it ever got what no accept gives.
+func acceptManyRole() {
+	for i := range acceptedMany {
+		fd, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, 99, 0, 0, unix.SOCK_CLOEXEC, 0, 0)
+		if errno != 0 || fd == 0 || unix.Close(int(fd)) != nil {
+			fmt.Println("call", i, "returned", fd, errno)
+			return
+		}
+	}
+	fmt.Println("none is wrong")
 }
 
 // program is a process that was started under a filter.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 	"unsafe"
@@ -128,7 +129,7 @@ func (n *Notifier) Fail(c Call, errno syscall.Errno) error {
 
 func (n *Notifier) answer(r response) error {
 	err := n.ioctl(unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&r))
-	if err != nil && !errors.Is(err, unix.ENOENT) {
+	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINPROGRESS) { // EINPROGRESS: it was answered already
 		return fmt.Errorf("answer through the seccomp notifier: %w", err)
 	}
 	return nil
@@ -155,10 +156,27 @@ func (n *Notifier) PutAnswer(c Call, source int, closeOnExec bool) error {
 	if closeOnExec {
 		a.targetFlags = unix.O_CLOEXEC
 	}
-	if err := n.ioctl(unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a)); err != nil {
+	var err error
+	withoutSignals(func() { err = n.ioctl(unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a)) })
+	if err != nil {
 		return fmt.Errorf("answer with descriptor %d: %w", source, err)
 	}
 	return nil
+}
+
+// withoutSignals blocks signals on the thread meanwhile. The kernel waits until the caller has taken a descriptor, and where a
+// signal interrupts that, the caller's call returns 0 and no descriptor (seccomp_notify_addfd in kernel/seccomp.c).
+func withoutSignals(do func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, before unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before) == nil {
+		defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+	}
+	do()
 }
 
 // CanPutAnswer tells whether the kernel has what PutAnswer needs.

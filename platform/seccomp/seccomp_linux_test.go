@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -127,6 +128,40 @@ func TestPutAnswer(t *testing.T) {
 	}
 	if err := p.Notifier.PutAnswer(call, 0, true); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("put a second answer: %v", err)
+	}
+}
+
+// Signals to this process, however many, never cost an answer.
+func TestPutAnswerUnderSignals(t *testing.T) {
+	skip(t, ProbeAnswer(Auto))
+	p := underFilter(t, "accept many", Filter{Notify: []int{unix.SYS_ACCEPT4}, Interruptible: true})
+	received := make(chan os.Signal, 1)
+	signal.Notify(received, unix.SIGUSR2)
+	defer signal.Stop(received)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				unix.Kill(os.Getpid(), unix.SIGUSR2)
+			}
+		}
+	}()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for range acceptedMany {
+		if err := p.Notifier.PutAnswer(p.call(t), int(null.Fd()), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := p.line(t); got != "none is wrong" {
+		t.Errorf("the program says %q", got)
 	}
 }
 

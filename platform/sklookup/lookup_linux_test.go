@@ -357,6 +357,9 @@ func TestBehind(t *testing.T) {
 				get(unix.SOL_SOCKET, unix.SO_DOMAIN) != c.family || get(unix.SOL_SOCKET, unix.SO_KEEPALIVE) == 0 || backlog(fd) != 100 {
 				t.Error(c, "is not like the front")
 			}
+			if get(unix.SOL_SOCKET, unix.SO_REUSEADDR) != 1 {
+				t.Error(c, "lets nobody bind its port again while it has connections")
+			}
 			if port := netip.MustParseAddrPort(c.address).Port(); (f.Local.Port() == port) != c.samePort {
 				t.Error(c, f.Local)
 			}

@@ -173,6 +173,11 @@ func listen(fd, front, family int, f Front) error {
 	if err != nil {
 		return os.NewSyscallError("bind", err)
 	}
+	// Its connections have the front's port. Without this nobody could bind that again as long as one of them is there
+	// (socket(7)); set before the bind it would let two have one address until they listen.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return os.NewSyscallError("setsockopt", err)
+	}
 	return os.NewSyscallError("listen", unix.Listen(fd, backlog(front)))
 }
 

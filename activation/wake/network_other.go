@@ -1,0 +1,7 @@
+//go:build !linux
+
+package wake
+
+import "syscall"
+
+func closeDescriptor(fd int) { syscall.Close(fd) }
