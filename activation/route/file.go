@@ -1,0 +1,55 @@
+package route
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// maxFile bounds a file of rules, in bytes: there is room for a million prefixes.
+const maxFile = 64 << 20
+
+// ReadFile reads a file of rules: Rouse's own when its name ends in .toml, else python-socketbox's JSON when it begins with a
+// brace, else socketbox's directives. The error has a line FILE:LINE: TOKEN: REASON for each problem, twenty at most.
+func ReadFile(path string) (Config, error) {
+	text, err := load(path)
+	if err != nil {
+		return Config{}, err
+	}
+	read := readDirectives
+	switch {
+	case filepath.Ext(path) == ".toml":
+		read = readTOML
+	case bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")):
+		read = readJSON
+	}
+	var p problems
+	c := read(path, text, &p)
+	c.File = path
+	if p.err() == nil {
+		c.check(&p)
+	}
+	if err := p.err(); err != nil {
+		return Config{}, err
+	}
+	c.Notices = append(c.Notices, c.doubts()...)
+	return c, nil
+}
+
+func load(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the rules: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the rules: %w", err)
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("%s: larger than %d MiB, so hardly a file of rules; name another", path, maxFile>>20)
+	}
+	return bytes.TrimPrefix(text, []byte("\ufeff")), nil // editors on Windows put it there
+}
