@@ -18,7 +18,8 @@ var files embed.FS
 //	systemd/rouse.env                                  its options, installed as /etc/rouse/rouse.env
 //	systemd/rouse-run@.socket                          port 8080, starts rouse-run@NAME.service
 //	systemd/rouse-run@.service                         runs /usr/bin/rouse run with the program of /etc/rouse/run/NAME.env
-//	man/rouse.1, man/rouse-run.1, man/rouse.toml.5     manual pages, in mdoc(7)
+//	systemd/rouse-dispatch.service                     runs /usr/bin/rouse dispatch with the rules in /etc/rouse/dispatch.toml
+//	man/rouse*.1, man/rouse.toml.5                     manual pages, in mdoc(7)
 //	completions/rouse.bash, _rouse, rouse.fish         for bash, zsh and fish
 //	launchd/agent/io.github.rouse-server.rouse.plist   for one user, in ~/Library/LaunchAgents (launchd.plist(5))
 //	launchd/daemon/io.github.rouse-server.rouse.plist  for the whole Mac, in /Library/LaunchDaemons

@@ -20,6 +20,7 @@ const (
 	serviceUnit    = "systemd/rouse.service"
 	runSocketUnit  = "systemd/rouse-run@.socket"
 	runServiceUnit = "systemd/rouse-run@.service"
+	dispatchUnit   = "systemd/rouse-dispatch.service"
 )
 
 // An unknown option is only a warning to systemd, with exit status 0: nothing at all may be said.
@@ -33,7 +34,7 @@ func TestUnitsVerify(t *testing.T) {
 // The threshold is the exposure times ten.
 func TestServiceExposure(t *testing.T) {
 	paths := writeUnits(t)
-	for unit, threshold := range map[string]string{serviceUnit: "2", runServiceUnit: "5"} {
+	for unit, threshold := range map[string]string{serviceUnit: "2", runServiceUnit: "5", dispatchUnit: "22"} {
 		output, err := analyze(t, "security", "--no-pager", "--offline=yes", "--threshold="+threshold, paths[unit])
 		if err != nil {
 			t.Errorf("systemd-analyze security: above %s tenths: %v\n%s", threshold, err, output)
@@ -87,9 +88,16 @@ func TestServicesAreStartedBySocketsAlone(t *testing.T) {
 
 func startedBySocketsAlone(t *testing.T, options map[string][]string) {
 	t.Helper()
+	if got, ok := options["WantedBy"]; ok {
+		t.Errorf("WantedBy=%q: it starts the service without a client", got)
+	}
+	outlivesFailures(t, options)
+}
+
+func outlivesFailures(t *testing.T, options map[string][]string) {
+	t.Helper()
 	for option, why := range map[string]string{
 		"Sockets":                  "it opens a socket that nobody enabled",
-		"WantedBy":                 "it starts the service without a client",
 		"RestartPreventExitStatus": "a waiting connection then starts the service in a spin",
 	} {
 		if got, ok := options[option]; ok {
@@ -97,10 +105,34 @@ func startedBySocketsAlone(t *testing.T, options map[string][]string) {
 		}
 	}
 	// Start limit and restart go together: without the pause nothing brakes a service that fails at once.
-	for option, want := range map[string]string{"StartLimitIntervalSec": "0", "Restart": "on-failure", "RestartSec": "1s"} {
+	areSet(t, options, map[string]string{"StartLimitIntervalSec": "0", "Restart": "on-failure", "RestartSec": "1s"})
+}
+
+// areSet checks options that stand there once.
+func areSet(t *testing.T, options map[string][]string, want map[string]string) {
+	t.Helper()
+	for option, want := range want {
 		if got := options[option]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s=%q, want %s", option, got, want)
 		}
+	}
+}
+
+// The dispatcher starts at boot, as it binds sockets itself. Without these it would have no folder for its socket, could not
+// bind or load its rules into the kernel, or would lose them there when it restarts.
+func TestDispatchServiceHasWhatItNeeds(t *testing.T) {
+	options := settings(t, dispatchUnit)
+	outlivesFailures(t, options)
+	areSet(t, options, map[string]string{
+		"Type": "notify", "WantedBy": "multi-user.target", "ExecStart": "/usr/bin/rouse dispatch --config /etc/rouse/dispatch.toml",
+		"RuntimeDirectory": "rouse", "RuntimeDirectoryPreserve": "yes", "ReadWritePaths": "-/sys/fs/bpf",
+		"CapabilityBoundingSet": "CAP_BPF CAP_NET_ADMIN CAP_NET_BIND_SERVICE",
+	})
+	if got := options["SystemCallFilter"]; len(got) == 0 || got[len(got)-1] != "bpf" {
+		t.Errorf("SystemCallFilter=%q: bpf has to stand behind the groups that it is in", got)
+	}
+	if got, ok := options["ProtectKernelTunables"]; ok {
+		t.Errorf("ProtectKernelTunables=%q: it makes /sys/fs/bpf read-only, whatever ReadWritePaths= says", got)
 	}
 }
 
@@ -117,15 +149,11 @@ func TestRunServiceHasFoldersOfItsOwn(t *testing.T) {
 // Without these the program would be stopped by systemd and by Rouse at once, could take Rouse's place, or could not bind.
 func TestRunServiceLeavesTheProgramToRouse(t *testing.T) {
 	options := settings(t, runServiceUnit)
-	for option, want := range map[string]string{
+	areSet(t, options, map[string]string{
 		"Type": "notify", "KillMode": "mixed", "Environment": "ROUSE_RUN_LAZY=true", "NoNewPrivileges": "yes",
 		"EnvironmentFile": "/etc/rouse/run/%i.env", "ExecStart": "/usr/bin/rouse run -- $COMMAND",
 		"RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6",
-	} {
-		if got := options[option]; len(got) != 1 || got[0] != want {
-			t.Errorf("%s=%q, want %s", option, got, want)
-		}
-	}
+	})
 	if got := options["SystemCallFilter"]; !slices.Contains(got, "seccomp") {
 		t.Errorf("SystemCallFilter=%q lacks the calls by which Rouse answers a bind", got)
 	}
@@ -159,7 +187,7 @@ func writeUnits(t *testing.T) map[string]string {
 	}
 	dir := t.TempDir()
 	paths := map[string]string{}
-	for _, unit := range []string{serviceUnit, socketUnit, httpSocketUnit, runServiceUnit, runSocketUnit} {
+	for _, unit := range []string{serviceUnit, socketUnit, httpSocketUnit, runServiceUnit, runSocketUnit, dispatchUnit} {
 		text := strings.ReplaceAll(read(t, unit), "/usr/bin/rouse", program)
 		file := filepath.Join(dir, filepath.Base(unit))
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {

@@ -30,8 +30,11 @@ func (d documented) completes() string {
 // bashCompletion is for bash-completion's folder completions, or to be sourced.
 func bashCompletion() string {
 	cases, flags, _ := bashOptions(documentedOptions())
-	_, run := runOptions()
-	runCases, runFlags, runWithValue := bashOptions(run.documented())
+	branches, functions := "", ""
+	for _, s := range subcommands() {
+		branches += fmt.Sprintf("    %s) _rouse_%[1]s; return;;\n", s.name)
+		functions += bashSubcommand(s)
+	}
 	return `# bash completion for rouse; made by "rouse generate"
 # shellcheck shell=bash disable=SC2207
 _rouse() {
@@ -39,9 +42,9 @@ _rouse() {
   COMPREPLY=()
   if [ "$word" = = ]; then word=; fi # bash parts words at = and : (COMP_WORDBREAKS)
   if [ "$before" = = ]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi
-  if [ "${COMP_WORDS[1]}" = run ] && [ "$COMP_CWORD" -gt 1 ]; then
-    _rouse_run
-    return
+  if [ "$COMP_CWORD" -gt 1 ]; then
+    case ${COMP_WORDS[1]} in
+` + branches + `    esac
   fi
   case $before in
     -w|--config-file) COMPREPLY=($(compgen -f -- "$word")); return;;
@@ -56,13 +59,30 @@ _rouse() {
       fi;;
   esac
 }
-# Options up to the program's name, then whatever completes that one.
-_rouse_run() {
+` + functions + `complete -o filenames -F _rouse rouse
+`
+}
+
+// bashSubcommand is the function for a command with options of its own.
+func bashSubcommand(s *subcommand) string {
+	cases, flags, withValue := bashOptions(s.documented())
+	if !s.program {
+		return `_rouse_` + s.name + `() {
+  case $before in
+` + cases + `  esac
+  case $word in
+    -*) COMPREPLY=($(compgen -W '--help ` + flags + `' -- "$word"));;
+  esac
+}
+`
+	}
+	return `# Options up to the program's name, then whatever completes that one.
+_rouse_` + s.name + `() {
   local i program=
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --) program=$((i + 1)); break;;
-      ` + runWithValue + `) ((i++)); if [ "${COMP_WORDS[i]}" = = ]; then ((i++)); fi;;
+      ` + withValue + `) ((i++)); if [ "${COMP_WORDS[i]}" = = ]; then ((i++)); fi;;
       -*) ;;
       *) program=$i; break;;
     esac
@@ -79,14 +99,13 @@ _rouse_run() {
     return
   fi
   case $before in
-` + runCases + `  esac
+` + cases + `  esac
   if ((i > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} == [:=]* ]]; then return; fi # in a value
   case $word in
-    -*) COMPREPLY=($(compgen -W '-- --help ` + runFlags + `' -- "$word"));;
+    -*) COMPREPLY=($(compgen -W '-- --help ` + flags + `' -- "$word"));;
     *) COMPREPLY=($(compgen -c -- "$word"));;
   esac
 }
-complete -o filenames -F _rouse rouse
 `
 }
 
@@ -121,11 +140,17 @@ func bashOptions(all []documented) (cases, names, withValue string) {
 
 // zshCompletion is for a folder of $fpath, as _rouse.
 func zshCompletion() string {
-	_, run := runOptions()
-	return "#compdef rouse\n# made by \"rouse generate\"\n" +
-		"if [[ ${words[2]} == run ]] && (( CURRENT > 2 )); then\n_arguments -s \\\n" +
-		"  '1: :' \\\n" + zshOptions(run.documented()) +
-		"  '--help[show the options]' \\\n  '*:::program:_normal'\nelse\n_arguments -s \\\n" +
+	branches := ""
+	for _, c := range subcommands() {
+		branches += "elif [[ ${words[2]} == " + c.name + " ]] && (( CURRENT > 2 )); then\n_arguments -s \\\n  '1: :' \\\n" + zshOptions(c.documented())
+		if c.program {
+			branches += "  '--help[show the options]' \\\n  '*:::program:_normal'\n"
+		} else {
+			branches += "  '--help[show the options]'\n"
+		}
+	}
+	return "#compdef rouse\n# made by \"rouse generate\"\n" + strings.TrimPrefix(branches, "el") +
+		"else\n_arguments -s \\\n" +
 		"  '1: :{_alternative \"commands:command:(" + strings.Join(commandNames(), " ") + ")\" \"folders:folder:_files -/\"}' \\\n  '*:folder:_files -/' \\\n" +
 		"  '(-w --config-file)'{-w+,--config-file=}'[file of options]:file:_files -g \"*.toml\"' \\\n  '--check-config[read all options, and show what would hold]' \\\n" +
 		zshOptions(documentedOptions()) +
@@ -171,14 +196,21 @@ func zshQuoted(text string) string {
 
 // fishCompletion is for fish's folder vendor_completions.d.
 func fishCompletion() string {
-	_, run := runOptions()
-	const inRun, elsewhere = "-n '__fish_seen_subcommand_from run' ", "-n 'not __fish_seen_subcommand_from run' "
+	var names, own []string
+	for _, c := range subcommands() {
+		names = append(names, c.name)
+		seen := "-n '__fish_seen_subcommand_from " + c.name + "' "
+		own = append(own, fishOptions(seen, c.documented()))
+		if c.program {
+			own = append(own, "complete -c rouse "+seen+"-x -a '(__fish_complete_subcommand --fcs-skip=2)'\n")
+		}
+	}
+	elsewhere := "-n 'not __fish_seen_subcommand_from " + strings.Join(names, " ") + "' "
 	return "# fish completion for rouse; made by \"rouse generate\"\n" +
 		fmt.Sprintf("complete -c rouse -n __fish_use_subcommand -a '%s'\n", strings.Join(commandNames(), " ")) +
 		"complete -c rouse " + elsewhere + "-s w -l config-file -r -F -d 'file of options'\ncomplete -c rouse " + elsewhere + "-l check-config -d 'read all options, and show what would hold'\n" +
 		fishOptions(elsewhere, documentedOptions()) +
-		fishOptions(inRun, run.documented()) +
-		"complete -c rouse " + inRun + "-x -a '(__fish_complete_subcommand --fcs-skip=2)'\n"
+		strings.Join(own, "")
 }
 
 func fishOptions(where string, all []documented) string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/rouse-server/rouse/activation/route/spelling"
 	"github.com/rouse-server/rouse/server"
 )
 
@@ -83,7 +84,7 @@ func flagError(err error, names []string) error {
 		if len(name) == 1 {
 			return usage("there is no option -%s; rouse --help lists them", name)
 		}
-		return usage("there is no option --%s%s; rouse --help lists them", name, suggestion("--"+name, names))
+		return usage("there is no option --%s%s; rouse --help lists them", name, spelling.Suggestion("--"+name, names))
 	}
 	return usage("%w", err)
 }

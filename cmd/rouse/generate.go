@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/rouse-server/rouse/activation/route/spelling"
 )
 
 // generated is a file that `rouse generate` writes: the option that asks for it, its path below the folder, its text.
@@ -14,12 +16,17 @@ type generated struct{ what, path, text string }
 
 // generatedFiles lists what is made from the table of options. packaging ships the same files; a test holds them together.
 func generatedFiles() []generated {
+	_, run := runOptions()
+	_, dispatch := dispatchOptions()
+	_, inetd := inetdOptions()
 	return []generated{
 		{"completions", "completions/rouse.bash", bashCompletion()},
 		{"completions", "completions/_rouse", zshCompletion()},
 		{"completions", "completions/rouse.fish", fishCompletion()},
 		{"man-pages", "man/rouse.1", commandManual()},
-		{"man-pages", "man/rouse-run.1", runManual()},
+		{"man-pages", "man/rouse-run.1", subcommandManual(runPage, run)},
+		{"man-pages", "man/rouse-dispatch.1", subcommandManual(dispatchPage, dispatch)},
+		{"man-pages", "man/rouse-inetd.1", subcommandManual(inetdPage, inetd)},
 		{"man-pages", "man/rouse.toml.5", fileManual()},
 		{"environment", "systemd/rouse.env", environmentFile()},
 	}
@@ -37,7 +44,7 @@ func generate(c console) error {
 		case isFlag && slices.Contains(kinds, name):
 			wanted = append(wanted, name)
 		case strings.HasPrefix(arg, "-"):
-			return usage("there is no option %s%s: rouse generate takes --completions, --man-pages and --environment", arg, suggestion(arg, []string{"--completions", "--man-pages", "--environment"}))
+			return usage("there is no option %s%s: rouse generate takes --completions, --man-pages and --environment", arg, spelling.Suggestion(arg, []string{"--completions", "--man-pages", "--environment"}))
 		default:
 			dirs = append(dirs, arg)
 		}

@@ -129,17 +129,3 @@ func TestBashCompletes(t *testing.T) {
 		}
 	}
 }
-
-// The manual pages are sound mdoc: groff says nothing against them.
-func TestManualPages(t *testing.T) {
-	if _, err := exec.LookPath("groff"); err != nil {
-		t.Skip("no groff")
-	}
-	for _, page := range []string{commandManual(), runManual(), fileManual()} {
-		command := exec.CommandContext(t.Context(), "groff", "-mandoc", "-Tutf8", "-ww", "-z")
-		command.Stdin = strings.NewReader(page)
-		if out, err := command.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("groff: %v\n%s", err, out)
-		}
-	}
-}

@@ -13,6 +13,8 @@ usage: rouse [DIR]                serve DIR (or ./public) over https://localhost
        rouse serve [OPTIONS]      serve on inherited sockets: systemd, launchd, inetd, LISTEN_FDS
        rouse check [OPTIONS]      show which options would hold, and where they come from; open nothing
        rouse run [OPTIONS] CMD    start any server when somebody knocks on an inherited socket (--help: its options)
+       rouse dispatch [OPTIONS]   hand each connection to the right server, by address or TLS name (--help: its options)
+       rouse inetd [OPTIONS] CMD  start one process for each connection (--help: its options)
        rouse precompress DIR      write the .zst, .br and .gz files for --compression-static (--help: its options)
        rouse sockets [--json]     show which sockets were inherited, and what serve would do with them
        rouse generate DIR         write completions, manual pages and the file of variables below DIR

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rouse-server/rouse/activation/route/spelling"
 	"github.com/rouse-server/rouse/server"
 )
 
@@ -42,7 +43,7 @@ func (f *file) sorted(path string, table map[string]any) []string {
 }
 
 func (s *settings) unknownKey(path, name string, known []string) string {
-	return fmt.Sprintf("%s: %s is not a key of Rouse and is ignored%s", s.position(path), strings.TrimPrefix(path, "general."), suggestion(name, known))
+	return fmt.Sprintf("%s: %s is not a key of Rouse and is ignored%s", s.position(path), strings.TrimPrefix(path, "general."), spelling.Suggestion(name, known))
 }
 
 // readGeneral takes the values of [general]. A value that was left blank counts as not given, as a blank variable does.

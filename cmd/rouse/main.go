@@ -4,6 +4,8 @@
 //	rouse serve       serve a folder on inherited sockets
 //	rouse run         start any server when somebody knocks on an inherited socket
 //	rouse check       show which options hold and where they come from
+//	rouse dispatch    hand each connection to the right server
+//	rouse inetd       start one process for each connection
 //	rouse precompress write the .zst, .br and .gz files beside a folder's files
 //	rouse sockets     show which sockets were inherited, and what serve would do with them
 //	rouse version     print the version
@@ -21,6 +23,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/activation/route/spelling"
 	"github.com/rouse-server/rouse/platform"
 )
 
@@ -39,6 +42,11 @@ type failure struct {
 }
 
 func (f failure) Unwrap() error { return f.error }
+
+// problems is an error with a line for each thing that is wrong in a file.
+type problems struct{ error }
+
+func (p problems) Unwrap() error { return p.error }
 
 func usage(format string, a ...any) error  { return failure{exitUsage, fmt.Errorf(format, a...)} }
 func config(format string, a ...any) error { return failure{exitConfig, fmt.Errorf(format, a...)} }
@@ -72,7 +80,7 @@ func wantsInetd(args []string, variable string) bool {
 }
 
 func run(c console) int {
-	err := dispatch(c)
+	err := runCommand(c)
 	if errors.Is(err, pflag.ErrHelp) {
 		err = help(c)
 	}
@@ -82,9 +90,14 @@ func run(c console) int {
 	if status, ok := errors.AsType[ended](err); ok {
 		return int(status)
 	}
-	text := printable(err.Error())
-	fmt.Fprintf(c.stderr, "%srouse: %s\n", errorPriority(c.stderr), text)
-	activation.Manager{}.Failed(text)
+	lines := []string{err.Error()}
+	if _, ok := errors.AsType[problems](err); ok {
+		lines = strings.Split(err.Error(), "\n")
+	}
+	for _, line := range lines {
+		fmt.Fprintf(c.stderr, "%srouse: %s\n", errorPriority(c.stderr), printable(line))
+	}
+	activation.Manager{}.Failed(printable(lines[0]))
 	if f, ok := errors.AsType[failure](err); ok {
 		return f.code
 	}
@@ -95,10 +108,10 @@ func run(c console) int {
 type command func(console) error
 
 func commands() map[string]command {
-	return map[string]command{"check": check, "generate": generate, "precompress": precompressFiles, "run": runProgram, "serve": serve, "sockets": sockets, "version": version, "help": help}
+	return map[string]command{"check": check, "dispatch": dispatchConnections, "generate": generate, "precompress": precompressFiles, "inetd": startForEach, "run": runProgram, "serve": serve, "sockets": sockets, "version": version, "help": help}
 }
 
-func dispatch(c console) error {
+func runCommand(c console) error {
 	if len(c.args) == 0 || strings.HasPrefix(c.args[0], "-") {
 		switch {
 		case slices.Contains(c.args, "-V"), slices.Contains(c.args, "--version"):
@@ -113,8 +126,8 @@ func dispatch(c console) error {
 		return named(c)
 	}
 	if info, err := os.Stat(c.args[0]); errors.Is(err, os.ErrNotExist) || err == nil && !info.IsDir() {
-		names := []string{"serve", "run", "check", "precompress", "sockets", "version", "help"}
-		return usage("%q is neither a folder nor a command%s; commands are %s", c.args[0], suggestion(c.args[0], names), strings.Join(names, ", "))
+		names := []string{"serve", "run", "dispatch", "inetd", "check", "precompress", "sockets", "version", "help"}
+		return usage("%q is neither a folder nor a command%s; commands are %s", c.args[0], spelling.Suggestion(c.args[0], names), strings.Join(names, ", "))
 	}
 	return serve(c) // rouse DIR
 }

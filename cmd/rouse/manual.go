@@ -15,6 +15,12 @@ var commandPage string
 //go:embed rouse-run.1.in
 var runPage string
 
+//go:embed rouse-dispatch.1.in
+var dispatchPage string
+
+//go:embed rouse-inetd.1.in
+var inetdPage string
+
 //go:embed rouse.toml.5.in
 var filePage string
 
@@ -23,10 +29,9 @@ func commandManual() string {
 	return strings.Replace(commandPage, "@OPTIONS@\n", optionsManual(documentedOptions()), 1)
 }
 
-// runManual is rouse-run(1).
-func runManual() string {
-	_, s := runOptions()
-	return strings.Replace(runPage, "@OPTIONS@\n", optionsManual(s.documented()), 1)
+// subcommandManual is the page of a command that has options of its own, such as rouse-run(1).
+func subcommandManual(page string, s *subcommand) string {
+	return strings.Replace(page, "@OPTIONS@\n", optionsManual(s.documented()), 1)
 }
 
 // optionsManual lists options under their headings.

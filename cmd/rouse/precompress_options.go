@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/rouse-server/rouse/activation/route/spelling"
 	"github.com/rouse-server/rouse/server"
 	"github.com/rouse-server/rouse/server/compress"
 	"github.com/rouse-server/rouse/server/compress/precompress"
@@ -53,7 +54,7 @@ func precompressError(err error, flags *pflag.FlagSet) error {
 		if unknown.GetSpecifiedShortnames() != "" {
 			name = name[1:]
 		}
-		return usage("there is no option %s%s: rouse precompress --help lists them", name, suggestion(name, names))
+		return usage("there is no option %s%s: rouse precompress --help lists them", name, spelling.Suggestion(name, names))
 	}
 	return flagError(err, nil)
 }

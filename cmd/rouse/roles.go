@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/activation/route/spelling"
 	"github.com/rouse-server/rouse/platform"
 	"github.com/rouse-server/rouse/server"
 )
@@ -34,7 +35,7 @@ func checkRole(address, role string) error {
 	case "h3":
 		return fmt.Errorf("address %q: %s; leave it out", address, noHTTP3)
 	}
-	return fmt.Errorf("address %q: unknown role %q%s: roles are https, http and admin", address, role, suggestion(role, roles()))
+	return fmt.Errorf("address %q: unknown role %q%s: roles are https, http and admin", address, role, spelling.Suggestion(role, roles()))
 }
 
 // roleOf decides what a socket is for: what its address says; what its name says; else TLS if TLS is configured.

@@ -40,6 +40,9 @@ func runProgram(c console) error {
 		signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGWINCH)
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // or a reader of standard error that goes away would end both programs
 	}()
+	lines := newSink(c.stderr, r.LogFormat, r.LogLevel.Level())
+	lines.to = withoutWaiting(c.stderr)
+	opener.Log = slog.New(lines.handler())
 	held, notices, err := r.hold(s, opener)
 	if err != nil {
 		return err
@@ -49,9 +52,7 @@ func runProgram(c console) error {
 	if err != nil {
 		return wakeFailure(err)
 	}
-	lines := newSink(c.stderr, r.LogFormat, r.LogLevel.Level())
-	lines.to = withoutWaiting(c.stderr)
-	config.Log = slog.New(lines.handler())
+	config.Log = opener.Log
 	config.Stderr = c.stderr
 	config.Terminal = term.IsTerminal(0)
 	for _, text := range append(s.notices, notices...) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rouse-server/rouse/activation"
 	"github.com/rouse-server/rouse/activation/relay"
+	"github.com/rouse-server/rouse/activation/route/spelling"
 	"github.com/rouse-server/rouse/activation/wake"
 	"github.com/rouse-server/rouse/platform/seccomp"
 	"github.com/rouse-server/rouse/server"
@@ -20,7 +21,7 @@ import (
 // running is the options of `rouse run`.
 type running struct {
 	ConfigFile string           `section:"Sockets, and which the program gets" flag:"config-file" short:"w" arg:"FILE" key:"-" help:"read options from this TOML file; its key command may name the program"`
-	Listen     server.Addresses `flag:"listen" arg:"ADDRESS,…" help:"take or bind a socket: [NAME=]systemd:NAME, launchd:NAME, fd:N, inetd:, tcp:HOST:PORT, udp:HOST:PORT, unix:PATH; repeatable; default: what was passed"`
+	Listen     server.Addresses `flag:"listen" arg:"ADDRESS,…" help:"take or bind a socket: [NAME=]systemd:NAME, launchd:NAME, fd:N, inetd:, tcp:HOST:PORT, udp:HOST:PORT, unix:PATH, dispatch:PATH#BACKEND, handoff:PATH; repeatable; default: what was passed"`
 	Fd         server.Number    `flag:"fd" arg:"N" help:"take socket N of LISTEN_FDS, counted from 0, or descriptor N where there is no LISTEN_FDS"`
 	Map        server.List      `flag:"map" arg:"BIND=SOCKET,…" help:"the program's bind of BIND (8080, [::]:25/tcp, /run/x.sock) gets the socket of that name or address; repeatable; default: by port and kind"`
 	Family     familyRule       `flag:"family" arg:"exact|any" help:"any lets an IPv4 bind take a dual-stack IPv6 socket"`
@@ -32,6 +33,7 @@ type running struct {
 	Privileges privilegeWord `flag:"no-new-privs" arg:"auto|yes|no" help:"set no_new_privs on the program; auto: where the kernel demands it of users without CAP_SYS_ADMIN"`
 	KeepOpen   bool          `flag:"guard-shutdown" help:"shutdown(2) of a listening socket does nothing; for programs that call it when they end, with --reload=overlap"`
 	NoURing    bool          `flag:"no-io-uring" help:"io_uring does not exist for the program, which could bind by it unseen"`
+	Network    string        `flag:"network-from" arg:"PATH#BACKEND" help:"for a program without a network of its own: rouse dispatch at PATH makes the sockets of its outgoing connections and of the ports that it opens, within what the rules allow this backend"`
 	PassNotify bool          `flag:"pass-notify" help:"leave NOTIFY_SOCKET and the watchdog's variables to the program"`
 
 	Lazy         server.Automatic `section:"How it lives" flag:"lazy" help:"start the program when somebody knocks, or, with --lazy=false, at once; default: true when a manager passed the sockets"`
@@ -91,7 +93,7 @@ func (reloadWord) Words() []string    { return []string{"signal", "overlap", "re
 
 func oneWord(to *string, text string, words []string) error {
 	if !slices.Contains(words, text) {
-		return fmt.Errorf("not one of %s%s", strings.Join(words, ", "), suggestion(text, words))
+		return fmt.Errorf("not one of %s%s", strings.Join(words, ", "), spelling.Suggestion(text, words))
 	}
 	*to = text
 	return nil
@@ -127,7 +129,7 @@ func (s signalName) String() string {
 // runOptions returns the options of `rouse run`, and the machinery that reads them.
 func runOptions() (*running, *subcommand) {
 	r := defaultRunning()
-	return r, newSubcommand("run", r)
+	return r, newSubcommand("run", r, true)
 }
 
 // wakeConfig is what package wake is told. The sockets are opened; on error they stay open.
@@ -135,7 +137,7 @@ func (r *running) wakeConfig(s *subcommand, command []string, held []activation.
 	c := wake.Config{
 		Command: command, Env: withoutVariables(os.Environ(), s.prefix()), Sockets: held,
 		Mode: wake.Mode(r.Mode), As: string(r.As), AnyFamily: r.Family == "any", Faking: wake.Faking(r.Faking), Privileges: seccomp.Privileges(r.Privileges),
-		KeepOpen: r.KeepOpen, NoURing: r.NoURing, PassNotify: r.PassNotify, ProxyWith: relay.Header(r.Proxy),
+		KeepOpen: r.KeepOpen, NetworkFrom: r.Network, NoURing: r.NoURing, PassNotify: r.PassNotify, ProxyWith: relay.Header(r.Proxy),
 		IdleStop: time.Duration(r.IdleStop), StartLimit: time.Duration(r.StartTimeout), StopSignal: syscall.Signal(r.StopSignal), StopTimeout: time.Duration(r.StopTimeout),
 		Reload: wake.Reload(r.Reload), ReloadSignal: syscall.Signal(r.ReloadSignal),
 	}

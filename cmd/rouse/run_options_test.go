@@ -141,26 +141,6 @@ func TestSignalNames(t *testing.T) {
 	}
 }
 
-func TestRunHelpShowsEveryOption(t *testing.T) {
-	_, out, _ := rouse(t, nil, "run", "--help")
-	_, s := runOptions()
-	for _, d := range s.documented() {
-		if d.help == "" || d.section == "" || strings.HasSuffix(d.help, ".") {
-			t.Errorf("--%s: section %q, help %q", d.flag, d.section, d.help)
-		}
-		for name, text := range map[string]string{out: "--" + d.flag, runManual(): "Fl -" + d.flag, bashCompletion(): "--" + d.flag, zshCompletion(): "--" + d.flag, fishCompletion(): "-l " + d.flag + " "} {
-			if !strings.Contains(name, text) {
-				t.Errorf("%q is missing from %.40q", text, name)
-			}
-		}
-	}
-	for line := range strings.Lines(out) {
-		if len(line) > 121 {
-			t.Errorf("%d letters: %s", len(line), line)
-		}
-	}
-}
-
 // The file of options that rouse-run(1) shows is understood.
 func TestRunManualExample(t *testing.T) {
 	_, rest, _ := strings.Cut(runPage, ".Ic command\n")

@@ -31,14 +31,18 @@ func serve(c console) error {
 		return err
 	}
 	s.setThreads()
+	logs, unwritable := openLogs(s, c)
+	defer logs.Close()
+	opener.Log = logs.main
 	opened, err := s.open(opener)
 	if errors.Is(err, activation.ErrGone) {
 		return nil // inetd's client left before we looked; there is nobody to serve or to tell
 	}
 	defer activation.Close(opened.sockets)
-	s.suitPeople(opened.bare)
-	logs, unwritable := openLogs(s, c)
-	defer logs.Close()
+	if opened.bare {
+		s.suitPeople(true)
+		unwritable = logs.Reload(s)
+	}
 	for _, text := range append(notices, opened.notices...) {
 		notice(logs.main, text)
 	}

@@ -11,12 +11,15 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/rouse-server/rouse/activation/route/spelling"
 )
 
 // subcommand is the options of a command that has its own: each is a flag, a variable and a key of its file of options.
 // They are the fields of a struct, with the tags that settings has.
 type subcommand struct {
 	name     string // run
+	program  bool   // a program to start stands behind the options
 	options  []option
 	sections map[string]string // by flag, the heading that it stands under
 	given    map[string]string // options that were given, and as what
@@ -24,8 +27,16 @@ type subcommand struct {
 	notices  []string
 }
 
-func newSubcommand(name string, fields any) *subcommand {
-	s := &subcommand{name: name, sections: map[string]string{}, given: map[string]string{}}
+// subcommands lists the commands that have options of their own.
+func subcommands() []*subcommand {
+	_, run := runOptions()
+	_, dispatch := dispatchOptions()
+	_, inetd := inetdOptions()
+	return []*subcommand{run, dispatch, inetd}
+}
+
+func newSubcommand(name string, fields any, program bool) *subcommand {
+	s := &subcommand{name: name, program: program, sections: map[string]string{}, given: map[string]string{}}
 	v, section := reflect.ValueOf(fields).Elem(), ""
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
@@ -91,7 +102,7 @@ func (s *subcommand) parse(args []string) (words []word, rest []string, err erro
 		if unknown.GetSpecifiedShortnames() != "" {
 			name = name[1:]
 		}
-		return nil, nil, usage("there is no option %s%s: rouse %s --help lists them", name, suggestion(name, names), s.name)
+		return nil, nil, usage("there is no option %s%s: rouse %s --help lists them", name, spelling.Suggestion(name, names), s.name)
 	}
 	if err != nil {
 		return nil, nil, flagError(err, names)
@@ -109,6 +120,9 @@ func (s *subcommand) option(name string) (option, bool) {
 
 // readFile reads the file of options that a flag or the variable names.
 func (s *subcommand) readFile(words []word) error {
+	if _, ok := s.option("config-file"); !ok {
+		return nil
+	}
 	as, wrong := s.prefix()+"CONFIG_FILE", config
 	path := os.Getenv(as)
 	for _, w := range words {
@@ -153,7 +167,7 @@ func (s *subcommand) readKey(f *file, name string) error {
 		for _, o := range s.options {
 			names = append(names, o.key)
 		}
-		return config("%s: %s is not a key of rouse %s%s: take it out", at, name, s.name, suggestion(name, names))
+		return config("%s: %s is not a key of rouse %s%s: take it out", at, name, s.name, spelling.Suggestion(name, names))
 	}
 	literal := f.marks[name].literal
 	if err := o.setTOML(f.values[name], literal); err != nil {
@@ -186,7 +200,7 @@ func (s *subcommand) readVariables() error {
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, s.prefix()) && !slices.Contains(known, name) {
-			s.notices = append(s.notices, fmt.Sprintf("%s is not a variable of Rouse and is ignored%s", name, suggestion(name, known)))
+			s.notices = append(s.notices, fmt.Sprintf("%s is not a variable of Rouse and is ignored%s", name, spelling.Suggestion(name, known)))
 		}
 	}
 	return errors.Join(problems...)

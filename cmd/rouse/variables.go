@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"github.com/rouse-server/rouse/activation/route/spelling"
 )
 
 // readVariables lets envconfig fill the fields. A variable that is set to nothing counts as not set: lines of environment
@@ -62,7 +64,7 @@ func unknownVariables(env, known []string) (notices []string) {
 	for _, entry := range env {
 		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, "SERVER_") && !slices.Contains(known, name) && !slices.Contains(others, name) {
-			notices = append(notices, fmt.Sprintf("%s is not a variable of Rouse and is ignored%s", name, suggestion(name, known)))
+			notices = append(notices, fmt.Sprintf("%s is not a variable of Rouse and is ignored%s", name, spelling.Suggestion(name, known)))
 		}
 	}
 	return notices

@@ -5,9 +5,12 @@ _rouse() {
   COMPREPLY=()
   if [ "$word" = = ]; then word=; fi # bash parts words at = and : (COMP_WORDBREAKS)
   if [ "$before" = = ]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi
-  if [ "${COMP_WORDS[1]}" = run ] && [ "$COMP_CWORD" -gt 1 ]; then
-    _rouse_run
-    return
+  if [ "$COMP_CWORD" -gt 1 ]; then
+    case ${COMP_WORDS[1]} in
+    run) _rouse_run; return;;
+    dispatch) _rouse_dispatch; return;;
+    inetd) _rouse_inetd; return;;
+    esac
   fi
   case $before in
     -w|--config-file) COMPREPLY=($(compgen -f -- "$word")); return;;
@@ -62,7 +65,7 @@ _rouse() {
     -*) COMPREPLY=($(compgen -W '--config-file --check-config --help --version --root --use-relative-root --index-files --ignore-hidden-files --disable-symlinks --redirect-trailing-slash --clean-urls --accept-markdown --text-charset --mime-types --site-rules --page404 --page50x --page-fallback --spa --maintenance-mode --maintenance-mode-status --maintenance-mode-file --maintenance-mode-switch --listen --fd --host --port --unix-socket --unix-socket-mode --unix-socket-force --tls --http2 --tls-cert --tls-key --https-redirect --https-redirect-host --https-redirect-from-port --https-redirect-from-hosts --compression --compression-level --compression-static --compression-cache --directory-listing --directory-listing-order --directory-listing-format --directory-listing-download --security-headers --cache-control-headers --etag --repr-digest --cors-allow-origins --cors-allow-headers --cors-expose-headers --basic-auth --basic-auth-file --health --ready --metrics --log-level --log-format --log-with-ansi --log-file --access-log --access-log-format --log-remote-address --log-x-real-ip --log-forwarded-for --trusted-proxies --grace-period --drain-timeout --idle-exit --threads-multiplier --max-blocking-threads --windows-service --tls-handshake-timeout --client-header-timeout --client-body-timeout --keepalive-timeout --send-timeout' -- "$word"));;
     *)
       if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W 'check generate help precompress run serve sockets version' -- "$word") $(compgen -d -- "$word"))
+        COMPREPLY=($(compgen -W 'check dispatch generate help inetd precompress run serve sockets version' -- "$word") $(compgen -d -- "$word"))
       else
         COMPREPLY=($(compgen -d -- "$word"))
       fi;;
@@ -74,7 +77,7 @@ _rouse_run() {
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --) program=$((i + 1)); break;;
-      -w|--config-file|--listen|--fd|--map|--family|--mode|--as|--proxy-protocol|--getsockname|--no-new-privs|--idle-stop|--start-timeout|--stop-signal|--stop-timeout|--reload|--reload-signal|-g|--log-level|--log-format) ((i++)); if [ "${COMP_WORDS[i]}" = = ]; then ((i++)); fi;;
+      -w|--config-file|--listen|--fd|--map|--family|--mode|--as|--proxy-protocol|--getsockname|--no-new-privs|--network-from|--idle-stop|--start-timeout|--stop-signal|--stop-timeout|--reload|--reload-signal|-g|--log-level|--log-format) ((i++)); if [ "${COMP_WORDS[i]}" = = ]; then ((i++)); fi;;
       -*) ;;
       *) program=$i; break;;
     esac
@@ -101,6 +104,7 @@ _rouse_run() {
     --proxy-protocol) COMPREPLY=($(compgen -W 'v1 v2' -- "$word")); return;;
     --getsockname) COMPREPLY=($(compgen -W 'auto yes no' -- "$word")); return;;
     --no-new-privs) COMPREPLY=($(compgen -W 'auto yes no' -- "$word")); return;;
+    --network-from) return;;
     --idle-stop) return;;
     --start-timeout) return;;
     --stop-signal) return;;
@@ -112,7 +116,77 @@ _rouse_run() {
   esac
   if ((i > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} == [:=]* ]]; then return; fi # in a value
   case $word in
-    -*) COMPREPLY=($(compgen -W '-- --help --config-file --listen --fd --map --family --mode --as --proxy-protocol --getsockname --no-new-privs --guard-shutdown --no-io-uring --pass-notify --lazy --idle-stop --start-timeout --stop-signal --stop-timeout --reload --reload-signal --log-level --log-format --explain --json' -- "$word"));;
+    -*) COMPREPLY=($(compgen -W '-- --help --config-file --listen --fd --map --family --mode --as --proxy-protocol --getsockname --no-new-privs --guard-shutdown --no-io-uring --network-from --pass-notify --lazy --idle-stop --start-timeout --stop-signal --stop-timeout --reload --reload-signal --log-level --log-format --explain --json' -- "$word"));;
+    *) COMPREPLY=($(compgen -c -- "$word"));;
+  esac
+}
+_rouse_dispatch() {
+  case $before in
+    -c|--config) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --listen) return;;
+    --socket) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --fd) return;;
+    --engine) COMPREPLY=($(compgen -W 'auto kernel hand-over' -- "$word")); return;;
+    --pin) COMPREPLY=($(compgen -d -- "$word")); return;;
+    --grace-period) return;;
+    --hello-time) return;;
+    --hello-size) return;;
+    --ack-time) return;;
+    --max-waiting) return;;
+    --metrics) return;;
+    -g|--log-level) COMPREPLY=($(compgen -W 'error warn info debug trace' -- "$word")); return;;
+    --log-format) COMPREPLY=($(compgen -W 'auto human json logfmt' -- "$word")); return;;
+    --explain) return;;
+  esac
+  case $word in
+    -*) COMPREPLY=($(compgen -W '--help --config --listen --socket --fd --engine --pin --grace-period --hello-time --hello-size --ack-time --max-waiting --metrics --log-level --log-format --check --explain --status --json' -- "$word"));;
+  esac
+}
+# Options up to the program's name, then whatever completes that one.
+_rouse_inetd() {
+  local i program=
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --) program=$((i + 1)); break;;
+      -w|--config-file|--services|--listen|--fd|-u|--user|--group|--groups|--directory|--stderr|--max-instances|--per-client|--rate|--client-rate|--time-limit|--limit|--grace-period|-g|--log-level|--log-format) ((i++)); if [ "${COMP_WORDS[i]}" = = ]; then ((i++)); fi;;
+      -*) ;;
+      *) program=$i; break;;
+    esac
+    while ((i + 1 < COMP_CWORD)) && [[ ${COMP_WORDS[i+1]} == [:=]* ]]; do ((i += 2)); done # the rest of a value
+  done
+  if [ -n "$program" ]; then
+    if declare -F _command_offset >/dev/null; then
+      _command_offset "$program"
+    elif [ "$program" -eq "$COMP_CWORD" ]; then
+      COMPREPLY=($(compgen -c -- "$word"))
+    else
+      COMPREPLY=($(compgen -f -- "$word"))
+    fi
+    return
+  fi
+  case $before in
+    -w|--config-file) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --services) COMPREPLY=($(compgen -f -- "$word")); return;;
+    --listen) return;;
+    --fd) return;;
+    -u|--user) return;;
+    --group) return;;
+    --groups) return;;
+    --directory) COMPREPLY=($(compgen -d -- "$word")); return;;
+    --stderr) COMPREPLY=($(compgen -W 'log client null' -- "$word")); return;;
+    --max-instances) return;;
+    --per-client) return;;
+    --rate) return;;
+    --client-rate) return;;
+    --time-limit) return;;
+    --limit) return;;
+    --grace-period) return;;
+    -g|--log-level) COMPREPLY=($(compgen -W 'error warn info debug trace' -- "$word")); return;;
+    --log-format) COMPREPLY=($(compgen -W 'auto human json logfmt' -- "$word")); return;;
+  esac
+  if ((i > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} == [:=]* ]]; then return; fi # in a value
+  case $word in
+    -*) COMPREPLY=($(compgen -W '-- --help --config-file --services --listen --fd --wait --user --group --groups --directory --stderr --max-instances --per-client --rate --client-rate --time-limit --limit --grace-period --log-level --log-format --check' -- "$word"));;
     *) COMPREPLY=($(compgen -c -- "$word"));;
   esac
 }

@@ -1,0 +1,432 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/rouse-server/rouse/activation"
+	"github.com/rouse-server/rouse/activation/route"
+)
+
+// dispatchConnections is `rouse dispatch`.
+func dispatchConnections(c console) error {
+	opener := activation.NewOpener() // before anything else could see LISTEN_FDS
+	d, s := dispatchOptions()
+	rest, err := s.read(c.args)
+	if err == nil && len(rest) > 0 {
+		err = usage("rouse dispatch takes no %q: the rules are in a file (--config), which names the backends", rest[0])
+	}
+	if err == nil {
+		err = d.check(s)
+	}
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return dispatchHelp(c)
+	case err != nil:
+		return err
+	case d.Status:
+		return d.showStatus(c, s)
+	}
+	rules, err := d.readRules(s)
+	switch {
+	case err != nil:
+		return err
+	case d.Check:
+		return d.showChecked(c, rules)
+	case d.Explain != "":
+		return d.explain(c, rules)
+	}
+	return d.run(c, s, opener, rules)
+}
+
+// readRules reads the file. What is wrong with it is one line each.
+func (d *dispatching) readRules(s *subcommand) (route.Config, error) {
+	rules, err := route.ReadFile(d.Config)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && s.given["config"] == "":
+		return rules, config("%s: there is no such file: write the rules there, or name another file with --config (man rouse-dispatch has an example)", d.Config)
+	case errors.Is(err, os.ErrNotExist):
+		return rules, config("%s %s: there is no such file", s.given["config"], d.Config)
+	case err != nil:
+		return rules, failure{exitConfig, problems{withoutPathOf(d.Config, err)}}
+	}
+	if len(rules.Desks) == 0 && d.Socket != "" {
+		rules.Desks = []route.Desk{{Path: d.Socket, Mode: 0o600, Owner: -1, Group: -1}}
+	}
+	return rules, d.take(s, rules.Settings)
+}
+
+// take puts in the options that stand in the file of rules, where no flag or variable says otherwise.
+func (d *dispatching) take(s *subcommand, settings []route.Setting) error {
+	for _, one := range settings {
+		if s.given[one.Name] != "" && !strings.HasPrefix(s.given[one.Name], d.Config+":") {
+			continue
+		}
+		o, _ := s.option(one.Name)
+		if err := o.set(one.Value); err != nil {
+			return config("%s: %s = %s: %w", one.At, one.Name, one.Value, err)
+		}
+		s.given[one.Name] = fmt.Sprintf("%s: %s", one.At, one.Name)
+	}
+	return nil
+}
+
+// withoutPathOf puts the cause behind the path, where the error is one of opening or reading the file.
+func withoutPathOf(path string, err error) error {
+	if wrapped, ok := errors.AsType[*os.PathError](err); ok {
+		return fmt.Errorf("%s: %w", path, wrapped.Err)
+	}
+	return err
+}
+
+// showChecked is `rouse dispatch --check`.
+func (d *dispatching) showChecked(c console, rules route.Config) error {
+	if _, err := route.Compile(rules); err != nil {
+		return failure{exitConfig, problems{err}}
+	}
+	for _, text := range rules.Notices {
+		fmt.Fprintf(c.stdout, "notice: %s\n", printable(text))
+	}
+	_, err := fmt.Fprintf(c.stdout, "%s is in order: %s\n", printable(d.Config), rules.Summary())
+	return err
+}
+
+// explain is `rouse dispatch --explain`.
+func (d *dispatching) explain(c console, rules route.Config) error {
+	tuple, err := route.ParseTuple(d.Explain)
+	if err != nil {
+		return usage("--explain: %w", err)
+	}
+	if err := rules.Fits(tuple); err != nil {
+		return usage("--explain: %w", err)
+	}
+	table, err := route.Compile(rules)
+	if err != nil {
+		return failure{exitConfig, err}
+	}
+	e := table.Explain(tuple)
+	if d.JSON {
+		return writeJSON(c.stdout, e)
+	}
+	_, err = io.WriteString(c.stdout, e.String())
+	return err
+}
+
+func writeJSON(to io.Writer, value any) error {
+	encoder := json.NewEncoder(to)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+// run dispatches until a signal ends it.
+func (d *dispatching) run(c console, s *subcommand, opener *activation.Opener, rules route.Config) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
+	lines := newSink(c.stderr, d.LogFormat, d.LogLevel.Level())
+	lines.to = withoutWaiting(c.stderr)
+	log := slog.New(lines.handler())
+	opener.Log = log
+	sockets := &dispatched{options: d, given: s, opener: opener}
+	defer sockets.close()
+	byListener, err := sockets.open(rules)
+	if err != nil {
+		return err
+	}
+	for _, text := range slices.Concat(s.notices, sockets.takeNotices()) {
+		notice(log, text)
+	}
+	options := route.Options{
+		Engine: route.Engine(d.Engine), Pin: d.pinFolder(), Grace: time.Duration(d.Grace), HelloTime: time.Duration(d.HelloTime),
+		HelloBytes: int(d.HelloSize), AckTime: time.Duration(d.AckTime), MostWaiting: int(d.MaxWaiting.Value), Log: log,
+	}
+	dispatcher, err := route.New(rules, byListener, options)
+	if err != nil {
+		return dispatchFailure(err)
+	}
+	if err := become(rules.Daemon); err != nil {
+		return config("%s: %w", d.Config, err)
+	}
+	if d.Metrics != "" {
+		end, err := d.serveMetrics(s, dispatcher.Status, log)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	return d.live(&dispatch{dispatcher, sockets, s, rules, log}, signals)
+}
+
+// dispatch is a dispatcher that runs.
+type dispatch struct {
+	*route.Dispatcher
+	sockets *dispatched
+	given   *subcommand
+	rules   route.Config
+	log     *slog.Logger
+}
+
+// live dispatches until a signal ends it.
+func (d *dispatching) live(running *dispatch, signals <-chan os.Signal) error {
+	manager := activation.Manager{}
+	beat, err := manager.Watchdog()
+	if err != nil {
+		return config("%w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended, beats := make(chan error, 1), ticks(beat)
+	go func() { ended <- running.Run(ctx) }()
+	now := running.Status()
+	notice(running.log, fmt.Sprintf("dispatching; %s; engine %s (%s)", running.rules.Summary(), now.Engine, now.Why))
+	manager.Ready(running.rules.Summary())
+	for {
+		select {
+		case err := <-ended:
+			return dispatchFailure(err)
+		case <-beats:
+			manager.Alive()
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				manager.Stopping("handing on the clients that were accepted")
+				signal.Reset(syscall.SIGTERM, os.Interrupt) // twice: at once
+				cancel()
+				return dispatchFailure(<-ended)
+			}
+			manager.Reloading()
+			d.reload(running)
+			manager.Ready(running.rules.Summary())
+		}
+	}
+}
+
+// reload reads the rules again. With a mistake in them everything stays as it was.
+func (d *dispatching) reload(running *dispatch) {
+	rules, err := d.readRules(running.given)
+	if err == nil {
+		var byListener map[string][]activation.Held
+		if byListener, err = running.sockets.open(rules); err == nil {
+			err = running.Reload(rules, byListener)
+		}
+		running.sockets.settle(err == nil)
+	}
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			running.log.Error("the rules were not loaded again, the old ones are kept", "err", line)
+		}
+		return
+	}
+	running.rules = rules
+	for _, text := range running.sockets.takeNotices() {
+		notice(running.log, text)
+	}
+	notice(running.log, "reloaded; "+rules.Summary())
+}
+
+// dispatchFailure gives an error of package route its exit code.
+func dispatchFailure(err error) error {
+	if _, ok := errors.AsType[route.Refused](err); ok {
+		return failure{exitConfig, err}
+	}
+	return err
+}
+
+// bpfFileSystem is where systemd mounts it.
+const bpfFileSystem = "/sys/fs/bpf"
+
+// pinFolder is where the kernel engine keeps its programs; empty: nowhere.
+func (d *dispatching) pinFolder() string {
+	switch d.Pin {
+	case "no":
+		return ""
+	case "auto":
+		if !isBPFFileSystem(bpfFileSystem) {
+			return ""
+		}
+		name := filepath.Base(d.Config)
+		return filepath.Join(bpfFileSystem, "rouse", strings.ReplaceAll(strings.TrimSuffix(name, filepath.Ext(name)), ".", "_"))
+	}
+	return d.Pin
+}
+
+// dispatched is the sockets of the listeners. At a reload those whose addresses stay are kept.
+type dispatched struct {
+	options *dispatching
+	given   *subcommand
+	opener  *activation.Opener
+	held    map[string][]activation.Held // by address, as it was written with its listener's name in front
+	fresh   map[string][]activation.Held // opened since, and in use once settled
+	notices []string
+}
+
+// open returns the sockets of all listeners by their names, and opens those that are not open yet.
+func (o *dispatched) open(rules route.Config) (map[string][]activation.Held, error) {
+	addresses, err := o.addresses(rules)
+	if err != nil {
+		return nil, err
+	}
+	byListener, all := map[string][]activation.Held{}, map[string][]activation.Held{}
+	if len(addresses) == 0 {
+		held, err := o.found()
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range held {
+			name := cmp.Or(h.Name, "listen")
+			byListener[name] = append(byListener[name], h)
+		}
+		all[""] = held
+	}
+	for _, a := range addresses {
+		key := a.Role + "=" + a.String() + "?" + a.Options.Encode()
+		held, ok := o.held[key]
+		if !ok {
+			if held, _, err = o.opener.Hold([]activation.Address{a}, nil); err != nil {
+				o.closeAll(all)
+				return nil, socketFailure(err)
+			}
+		}
+		all[key] = held
+		byListener[a.Role] = append(byListener[a.Role], held...)
+	}
+	for _, left := range o.opener.Left() {
+		o.notices = append(o.notices, fmt.Sprintf("%s (descriptor %d) was passed, but no listener takes it: its clients wait for nobody", left.Source, left.Number))
+	}
+	if o.held == nil {
+		o.held = all
+	} else {
+		o.fresh = all
+	}
+	return byListener, nil
+}
+
+// found is what was passed, where no listener is named.
+func (o *dispatched) found() ([]activation.Held, error) {
+	if held, ok := o.held[""]; ok {
+		return held, nil
+	}
+	var fd *uint
+	if o.options.Fd.Given {
+		fd = &o.options.Fd.Value
+	}
+	held, notices, err := o.opener.Hold(nil, fd)
+	o.notices = append(o.notices, notices...)
+	if err == nil && len(held) == 0 {
+		err = config("no socket was passed, and no listener is named: write [listeners.NAME] with an address in %s, or give --listen NAME=ADDRESS", o.options.Config)
+	}
+	return held, socketFailure(err)
+}
+
+// addresses lists what the listeners take or bind; the listener's name is the role in front. What --listen says stands in
+// the place of the file's.
+func (o *dispatched) addresses(rules route.Config) ([]activation.Address, error) {
+	var all []activation.Address
+	for _, text := range o.options.Listen {
+		a, err := activation.ParseAddress(text)
+		if err != nil {
+			return nil, o.given.conflict([]string{"listen"}, "%s: %w", o.given.given["listen"], err)
+		}
+		a.Role = cmp.Or(a.Role, "listen")
+		all = append(all, a)
+	}
+	if len(all) > 0 || o.options.Fd.Given {
+		return all, nil
+	}
+	for _, l := range rules.Listeners {
+		for _, text := range l.Addresses {
+			a, err := activation.ParseAddress(text)
+			if err != nil {
+				return nil, config("%s: listener %s: %w", l.At, l.Name, err)
+			}
+			a.Role = l.Name
+			all = append(all, a)
+		}
+	}
+	return all, nil
+}
+
+// settle keeps what was opened last, or, where it is not used, goes back. What is no longer needed is closed.
+func (o *dispatched) settle(used bool) {
+	if o.fresh == nil {
+		return
+	}
+	kept, left := o.held, o.fresh
+	if used {
+		kept, left = o.fresh, o.held
+	}
+	for key, held := range left {
+		if _, stays := kept[key]; !stays {
+			activation.CloseHeld(held)
+		}
+	}
+	o.held, o.fresh = kept, nil
+}
+
+func (o *dispatched) closeAll(fresh map[string][]activation.Held) {
+	for key, held := range fresh {
+		if _, stays := o.held[key]; !stays {
+			activation.CloseHeld(held)
+		}
+	}
+}
+
+func (o *dispatched) close() {
+	for _, key := range slices.Sorted(maps.Keys(o.held)) {
+		activation.CloseHeld(o.held[key])
+	}
+}
+
+func (o *dispatched) takeNotices() []string {
+	notices := o.notices
+	o.notices = nil
+	return notices
+}
+
+const dispatchHead = `usage: rouse dispatch [OPTIONS]
+       rouse dispatch --check | --explain CLIENT | --status [--json]
+
+Hands each connection to the right server, by local address, port, client, or the name asked for in TLS: in the kernel
+where it can, else by passing the connection itself. Servers may live without any network; none of their clients is lost
+while they restart. The rules are in a file:
+
+    fallback = "reject"
+    [listeners.web]
+    address = "tcp:[::]:443"            # IPv4 too
+    [backends.blog]                     # rouse serve --listen https=dispatch:/run/rouse/dispatch.sock#blog
+    user = "www-data"
+    [[routes]]
+    sni = ["blog.example.org"]
+    to = "blog"
+
+man rouse-dispatch has all that may stand there. Files of socketbox and python-socketbox are read as they are.
+`
+
+const dispatchTail = `
+Every option is also a variable, ROUSE_DISPATCH_ and its name in capitals (--engine is ROUSE_DISPATCH_ENGINE). Flags win
+over variables. TIME is 90s, 5m, 1h or a number of seconds.
+
+signals: TERM, INT end it when all who were accepted are handed on (twice: at once); HUP reads the rules again.
+exit codes: 0 done, 1 failed, 2 wrong command line, 78 wrong configuration.
+`
+
+// dispatchHelp prints the options of `rouse dispatch`.
+func dispatchHelp(c console) error {
+	_, s := dispatchOptions()
+	_, err := io.WriteString(c.stdout, dispatchHead+optionsHelp(s.documented())+dispatchTail)
+	return err
+}
