@@ -157,7 +157,8 @@ func TestInheritedChannel(t *testing.T) {
 			if s.Kind != Channel || s.Number != fd || s.Bound() {
 				t.Errorf("%+v", s)
 			}
-			exchange(t, acceptOne(t, s.Listener), pass(t, sender, listen(t, "tcp", "127.0.0.1:0")))
+			client := pass(t, sender, listen(t, "tcp", "127.0.0.1:0"))
+			exchange(t, acceptOne(t, s.Listener), client)
 			if kind == unix.SOCK_DGRAM { // which has no end
 				return
 			}
@@ -286,12 +287,11 @@ func admitNext(t *testing.T, desk *handoff.Desk, gives handoff.Kind, sockets int
 func TestDispatchServed(t *testing.T) {
 	desk, at := office(t)
 	s := openOne(t, at)
-	accepted, ended := make(chan uint64, 9), make(chan []uint64, 1)
-	var session *handoff.Session
+	accepted, returned := make(chan uint64, 9), make(chan []uint64, 1)
 	a, session := admitNext(t, desk, handoff.Connection, 0, handoff.Events{
-		Accepted: func(id uint64) { accepted <- id }, Ended: func(error) { ended <- session.Unaccepted() },
+		Accepted: func(id uint64) { accepted <- id }, Leaving: func(ids []uint64) { returned <- ids },
 	})
-	if a.Backend != "blog" || a.Takes != "either" {
+	if a.Backend != "blog" || a.Takes != "both" {
 		t.Errorf("%+v", a.Request)
 	}
 	l := listen(t, "tcp", "127.0.0.1:0")
@@ -319,7 +319,7 @@ func TestDispatchServed(t *testing.T) {
 		t.Error("somebody waits whom nobody else could serve")
 	}
 	s.Listener.Close()
-	if left := <-ended; len(left) != 2 || left[0]+left[1] != second+third || len(accepted) > 0 {
+	if left := <-returned; len(left) != 2 || left[0]+left[1] != second+third || len(accepted) > 0 {
 		t.Errorf("%d are left to others, want %d and %d; %d more were accepted", left, second, third, len(accepted))
 	}
 }

@@ -30,7 +30,9 @@ needs=(
   node:nodejs
   openssl:openssl
   ps:procps
+  python3:python3
   shellcheck:shellcheck
+  strace:strace
   /lib/systemd/systemd:systemd
   systemd-analyze:systemd
   systemd-socket-activate:systemd

@@ -57,7 +57,7 @@ func metricsOf(s route.Status) string {
 			fmt.Fprintf(&b, "rouse_dispatch_%s%s\n", name, sample)
 		}
 	}
-	var accepted, queued, failed, routed, delivered, again, waiting, oldest, processes, credit, unaccepted, drops []string
+	var accepted, queued, failed, routed, kernel, delivered, again, waiting, oldest, processes, credit, unaccepted, drops []string
 	for _, l := range s.Listeners {
 		labels := labelled("listener", l.Name, "address", l.Address, "backend", l.Backend)
 		accepted = append(accepted, fmt.Sprintf("%s %d", labels, l.Accepted))
@@ -67,7 +67,9 @@ func metricsOf(s route.Status) string {
 		}
 	}
 	for n, r := range s.Routes {
-		routed = append(routed, fmt.Sprintf("%s %d", labelled("rule", fmt.Sprint(n+1), "name", r.Name, "backend", r.Backend), r.Connections))
+		labels := labelled("rule", fmt.Sprint(n+1), "name", r.Name, "backend", r.Backend)
+		routed = append(routed, fmt.Sprintf("%s %d", labels, r.Connections))
+		kernel = append(kernel, fmt.Sprintf("%s %d", labels, r.Kernel))
 	}
 	for _, one := range s.Backends {
 		labels := labelled("backend", one.Name)
@@ -89,7 +91,8 @@ func metricsOf(s route.Status) string {
 	family("accepted_total", "counter", "Connections accepted by the dispatcher.", accepted)
 	family("accept_errors_total", "counter", "Accepts that failed.", failed)
 	family("queued", "gauge", "Clients in the kernel's queue.", queued)
-	family("rule_connections_total", "counter", "Connections decided by a rule; the kernel does not count its own.", routed)
+	family("rule_connections_total", "counter", "Connections decided by a rule here.", routed)
+	family("rule_kernel_total", "counter", "Attempts to connect, and datagrams, that the kernel decided by a rule.", kernel)
 	family("delivered_total", "counter", "Connections that a backend got.", delivered)
 	family("delivered_again_total", "counter", "Connections given to another process, as the first one had not accepted them.", again)
 	family("waiting", "gauge", "Clients that were accepted and wait for a backend.", waiting)

@@ -111,9 +111,9 @@ func TestStatusForPeople(t *testing.T) {
 LISTENER  ADDRESS   BACKEND  ACCEPTED  WAITING  ERRORS  
 web       [::]:443  -        12        3        1       last error: too many open files
 
-RULE    AT        BACKEND  CONNECTIONS
-office  d.toml:4  app      5
-2       d.toml:9  reject   0
+RULE    AT        BACKEND  CONNECTIONS  IN THE KERNEL
+office  d.toml:4  app      5            0
+2       d.toml:9  reject   0            0
 
 BACKEND  WAY        CONNECTIONS  WAITING    DROPPED           PROCESSES
 app      connect    5            0          -                 -

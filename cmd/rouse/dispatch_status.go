@@ -101,9 +101,9 @@ func writeListeners(b *strings.Builder, s route.Status) {
 
 func writeRoutes(b *strings.Builder, s route.Status) {
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nRULE\tAT\tBACKEND\tCONNECTIONS")
+	fmt.Fprintln(table, "\nRULE\tAT\tBACKEND\tCONNECTIONS\tIN THE KERNEL")
 	for n, r := range s.Routes {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", printable(cmp.Or(r.Name, fmt.Sprint(n+1))), printable(r.At), printable(cmp.Or(r.Backend, "reject")), r.Connections)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\n", printable(cmp.Or(r.Name, fmt.Sprint(n+1))), printable(r.At), printable(cmp.Or(r.Backend, "reject")), r.Connections, r.Kernel)
 	}
 	table.Flush()
 }

@@ -77,12 +77,14 @@ func (i *spawning) run(s *subcommand, opener *activation.Opener, services []inet
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	atOnce := make(chan struct{})
 	go func() {
 		<-signals
-		signal.Reset(syscall.SIGTERM, os.Interrupt) // twice: at once
 		cancel()
+		<-signals
+		close(atOnce)
 	}()
-	return inetdFailure(inetd.Run(ctx, bound, inetd.Options{Log: log, Grace: time.Duration(i.Grace)}))
+	return inetdFailure(inetd.Run(ctx, bound, inetd.Options{Log: log, Grace: time.Duration(i.Grace), AtOnce: atOnce}))
 }
 
 // hold opens the sockets of a service.

@@ -33,7 +33,7 @@ type spawning struct {
 	Limit      server.List     `flag:"limit" arg:"NAME=N,…" help:"limits of its resources, as ulimit has them: nofile=256, as=512M, cpu=10, nproc=8:16 (soft:hard), core, data, fsize, memlock, stack (Linux)"`
 	Grace      server.Duration `flag:"grace-period" arg:"TIME" help:"how long at the end those that run may go on"`
 
-	LogLevel  server.LogLevel  `section:"Logging" flag:"log-level" short:"g" arg:"LEVEL" help:"error, warn, info (each start and end), debug or trace"`
+	LogLevel  server.LogLevel  `section:"Logging" flag:"log-level" short:"g" arg:"LEVEL" help:"error, warn, info (each client that was served), debug (each start) or trace"`
 	LogFormat server.LogFormat `flag:"log-format" arg:"FORMAT" help:"auto, human, json or logfmt"`
 
 	Check bool `section:"Without starting anything" ignored:"true" key:"-" flag:"check" help:"read options and services, and tell what is wrong with them"`

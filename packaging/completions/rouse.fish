@@ -138,7 +138,7 @@ complete -c rouse -n '__fish_seen_subcommand_from inetd' -l client-rate -x -d 's
 complete -c rouse -n '__fish_seen_subcommand_from inetd' -l time-limit -x -d 'end a process after so long (TERM, and KILL 5 s later); 0: never'
 complete -c rouse -n '__fish_seen_subcommand_from inetd' -l limit -x -d 'limits of its resources, as ulimit has them: nofile=256, as=512M, cpu=10, nproc=8:16 (soft:hard), core, data, fsize, memlock, stack (Linux)'
 complete -c rouse -n '__fish_seen_subcommand_from inetd' -l grace-period -x -d 'how long at the end those that run may go on'
-complete -c rouse -n '__fish_seen_subcommand_from inetd' -l log-level -s g -x -a 'error warn info debug trace' -d 'error, warn, info (each start and end), debug or trace'
+complete -c rouse -n '__fish_seen_subcommand_from inetd' -l log-level -s g -x -a 'error warn info debug trace' -d 'error, warn, info (each client that was served), debug (each start) or trace'
 complete -c rouse -n '__fish_seen_subcommand_from inetd' -l log-format -x -a 'auto human json logfmt' -d 'auto, human, json or logfmt'
 complete -c rouse -n '__fish_seen_subcommand_from inetd' -l check -d 'read options and services, and tell what is wrong with them'
 complete -c rouse -n '__fish_seen_subcommand_from inetd' -x -a '(__fish_complete_subcommand --fcs-skip=2)'

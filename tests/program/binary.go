@@ -27,6 +27,18 @@ func Binary(t testing.TB) string {
 	return path
 }
 
+// Build builds what Binary returns, for a TestMain whose tests run where modules cannot be downloaded.
+func Build() error {
+	if os.Getenv("ROUSE_BINARY") != "" {
+		return nil
+	}
+	path, err := built()
+	if err != nil {
+		return fmt.Errorf("build rouse: %w", err)
+	}
+	return os.Setenv("ROUSE_BINARY", path)
+}
+
 // built builds once for all tests of a package: the go command takes half a second even where nothing is to be done.
 var built = sync.OnceValues(build)
 
