@@ -169,7 +169,7 @@ func TestHoldErrors(t *testing.T) {
 	o.listenFDs = listenFDs{descriptors: []Descriptor{{Number: fd, Name: "connection", Source: "systemd:connection"}}}
 	_, _, err = o.Hold(nil, nil)
 	expectError(t, "a connection", err, "is one connection", "Accept=no")
-	if n := openSockets(t); n != before {
+	if n := openSockets(t); n > before { // fewer: what a test before this one had let go of
 		t.Errorf("%d sockets are left open", n-before)
 	}
 }

@@ -152,7 +152,7 @@ func TestProxyHeaders(t *testing.T) {
 		to = "one"
 		[[routes]]
 		to = "rest"
-	`, Options{HelloTime: 200 * time.Millisecond})
+	`, Options{HelloTime: time.Second})
 	for _, name := range []string{"one", "rest"} {
 		s.register(name, 16, func(a *handoff.Arrival, conn net.Conn) {
 			first := make([]byte, 3)

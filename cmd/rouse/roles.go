@@ -115,6 +115,9 @@ func (s served) url(local bool) string {
 	if scheme == "admin" {
 		scheme = "http"
 	}
+	if s.Kind == activation.Channel {
+		return scheme + " on the connections that arrive"
+	}
 	if s.Info.Family == platform.Unix {
 		return scheme + " on " + cmp.Or(s.Info.Local, "an unnamed unix socket")
 	}

@@ -83,6 +83,7 @@ func TestURL(t *testing.T) {
 		{at("admin", platform.IPv4, "127.0.0.1:9090", 3), "http://127.0.0.1:9090", "http://localhost:9090"},
 		{at("admin", platform.IPv6, "[::1]:80", 3), "http://[::1]", "http://localhost"},
 		{at("admin", platform.Unix, "/run/x.sock", 3), "http on /run/x.sock", "http on /run/x.sock"},
+		{served{Socket: activation.Socket{Source: "dispatch:/x#blog", Kind: activation.Channel, Info: platform.Socket{Family: platform.Unix}}, role: "https"}, "https on the connections that arrive", "https on the connections that arrive"},
 		{at("https", platform.Unix, "", 3), "https on an unnamed unix socket", "https on an unnamed unix socket"},
 	} {
 		if got := c.socket.url(false); got != c.want {

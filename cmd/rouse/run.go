@@ -166,7 +166,11 @@ func writeExplanation(to io.Writer, e wake.Explanation) error {
 		if s.Dual {
 			address += " and IPv4"
 		}
-		fmt.Fprintf(table, "socket    %s\t%s\t%s, descriptor %d\t%s\n", printable(cmp.Or(s.Name, "-")), printable(s.Source), s.Kind, s.Number, printable(address))
+		kind := string(s.Kind)
+		if s.Number >= 0 {
+			kind += fmt.Sprintf(", descriptor %d", s.Number)
+		}
+		fmt.Fprintf(table, "socket    %s\t%s\t%s\t%s\n", printable(cmp.Or(s.Name, "-")), printable(s.Source), kind, printable(address))
 	}
 	for _, f := range e.System {
 		fmt.Fprintf(table, "system    %s\t%s\t%s\n", f.Name, printable(f.Value), printable(f.Means))

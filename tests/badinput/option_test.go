@@ -73,7 +73,7 @@ func unfit() []mistake {
 	const user = `, as htpasswd -nB USER prints it`
 	const hashes = `accepted are bcrypt ($2y$), sha512-crypt ($6$), sha256-crypt ($5$) and apr1 ($apr1$); make one with: htpasswd -nB me`
 	return []mistake{
-		{"listen", "port:80", `unknown source "port" in address "port:80": sources are systemd, launchd, fd, inetd, tcp, udp, unix`, "", ""},
+		{"listen", "port:80", `unknown source "port" in address "port:80": sources are systemd, launchd, fd, inetd, tcp, udp, unix, handoff, dispatch`, "", ""},
 		{"listen", "fd:x", `address "fd:x": write fd:N with the number of a descriptor that is passed, such as fd:3`, `["fd:x"]`, ""},
 		{"cors-allow-origins", "example.com", `"example.com" ` + origin, "", ""},
 		{"cors-allow-origins", "https://example.com/", `"https://example.com/" ` + origin, `["https://example.com/"]`, ""},
