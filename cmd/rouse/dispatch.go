@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -144,7 +145,7 @@ func (d *dispatching) run(c console, s *subcommand, opener *activation.Opener, r
 	opener.Log = log
 	sockets := &dispatched{options: d, given: s, opener: opener}
 	defer sockets.close()
-	byListener, err := sockets.open(rules)
+	byListener, err := sockets.open(&rules)
 	if err != nil {
 		return err
 	}
@@ -220,7 +221,7 @@ func (d *dispatching) reload(running *dispatch) {
 	rules, err := d.readRules(running.given)
 	if err == nil {
 		var byListener map[string][]activation.Held
-		if byListener, err = running.sockets.open(rules); err == nil {
+		if byListener, err = running.sockets.open(&rules); err == nil {
 			err = running.Reload(rules, byListener)
 		}
 		running.sockets.settle(err == nil)
@@ -269,14 +270,15 @@ type dispatched struct {
 	options *dispatching
 	given   *subcommand
 	opener  *activation.Opener
-	held    map[string][]activation.Held // by address, as it was written with its listener's name in front
+	held    map[string][]activation.Held // by address
 	fresh   map[string][]activation.Held // opened since, and in use once settled
+	parked  map[string][]activation.Held // inherited ones that no listener takes any more: they cannot be had again
 	notices []string
 }
 
 // open returns the sockets of all listeners by their names, and opens those that are not open yet.
-func (o *dispatched) open(rules route.Config) (map[string][]activation.Held, error) {
-	addresses, err := o.addresses(rules)
+func (o *dispatched) open(rules *route.Config) (map[string][]activation.Held, error) {
+	addresses, err := o.addresses(*rules)
 	if err != nil {
 		return nil, err
 	}
@@ -293,8 +295,15 @@ func (o *dispatched) open(rules route.Config) (map[string][]activation.Held, err
 		all[""] = held
 	}
 	for _, a := range addresses {
-		key := a.Role + "=" + a.String() + "?" + a.Options.Encode()
+		key := a.String() + "?" + a.Options.Encode()
+		if _, twice := all[key]; twice {
+			o.closeAll(all)
+			return nil, config("%s: the listeners have this address twice: leave it out once", a)
+		}
 		held, ok := o.held[key]
+		if !ok {
+			held, ok = o.parked[key]
+		}
 		if !ok {
 			if held, _, err = o.opener.Hold([]activation.Address{a}, nil); err != nil {
 				o.closeAll(all)
@@ -311,6 +320,11 @@ func (o *dispatched) open(rules route.Config) (map[string][]activation.Held, err
 		o.held = all
 	} else {
 		o.fresh = all
+	}
+	if len(rules.Listeners) == 0 { // socketbox's directives name none
+		for _, name := range slices.Sorted(maps.Keys(byListener)) {
+			rules.Listeners = append(rules.Listeners, route.Listener{Name: name})
+		}
 	}
 	return byListener, nil
 }
@@ -347,8 +361,13 @@ func (o *dispatched) addresses(rules route.Config) ([]activation.Address, error)
 	if len(all) > 0 || o.options.Fd.Given {
 		return all, nil
 	}
+	written := slices.ContainsFunc(rules.Listeners, func(l route.Listener) bool { return len(l.Addresses) > 0 })
 	for _, l := range rules.Listeners {
-		for _, text := range l.Addresses {
+		texts := l.Addresses
+		if len(texts) == 0 && written {
+			texts = []string{passedAs(l.Name)}
+		}
+		for _, text := range texts {
 			a, err := activation.ParseAddress(text)
 			if err != nil {
 				return nil, config("%s: listener %s: %w", l.At, l.Name, err)
@@ -360,6 +379,14 @@ func (o *dispatched) addresses(rules route.Config) ([]activation.Address, error)
 	return all, nil
 }
 
+// passedAs is the address of a socket that the machine's manager passes under a name.
+func passedAs(name string) string {
+	if runtime.GOOS == "darwin" {
+		return "launchd:" + name
+	}
+	return "systemd:" + name
+}
+
 // settle keeps what was opened last, or, where it is not used, goes back. What is no longer needed is closed.
 func (o *dispatched) settle(used bool) {
 	if o.fresh == nil {
@@ -369,25 +396,36 @@ func (o *dispatched) settle(used bool) {
 	if used {
 		kept, left = o.fresh, o.held
 	}
-	for key, held := range left {
-		if _, stays := kept[key]; !stays {
-			activation.CloseHeld(held)
-		}
-	}
 	o.held, o.fresh = kept, nil
+	for key := range kept {
+		delete(o.parked, key)
+	}
+	o.closeAll(left)
 }
 
-func (o *dispatched) closeAll(fresh map[string][]activation.Held) {
-	for key, held := range fresh {
-		if _, stays := o.held[key]; !stays {
+// closeAll closes what is not in use. What was inherited is parked.
+func (o *dispatched) closeAll(left map[string][]activation.Held) {
+	for key, held := range left {
+		_, stays := o.held[key]
+		inherited := slices.ContainsFunc(held, func(h activation.Held) bool { return !h.Bound })
+		switch {
+		case stays:
+		case inherited:
+			if o.parked == nil {
+				o.parked = map[string][]activation.Held{}
+			}
+			o.parked[key] = held
+		default:
 			activation.CloseHeld(held)
 		}
 	}
 }
 
 func (o *dispatched) close() {
-	for _, key := range slices.Sorted(maps.Keys(o.held)) {
-		activation.CloseHeld(o.held[key])
+	for _, all := range []map[string][]activation.Held{o.held, o.parked} {
+		for _, held := range all {
+			activation.CloseHeld(held)
+		}
 	}
 }
 

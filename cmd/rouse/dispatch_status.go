@@ -27,7 +27,7 @@ func (d *dispatching) showStatus(c console, s *subcommand) error {
 	if path == "" {
 		rules, err := d.readRules(s)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w; to ask a dispatcher that runs by older rules, name its socket with --socket", err)
 		}
 		if len(rules.Desks) == 0 {
 			return config("%s names no socket of the dispatcher's own: give it with --socket", d.Config)
