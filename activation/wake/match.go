@@ -291,6 +291,9 @@ func (s *socket) instead() (v4, both string) {
 		v4 = fmt.Sprintf("hold an IPv4 socket (--listen %s:0.0.0.0:%d)", s.transport, port)
 		return v4, v4
 	}
+	if s.Channel != nil { // the port is none that clients know
+		return "have the dispatcher listen on IPv4 alone for it", "have the dispatcher listen on an address of each family for it"
+	}
 	directive := "ListenStream"
 	if s.transport == udp {
 		directive = "ListenDatagram"

@@ -77,7 +77,11 @@ func boot() (int, error) {
 	if err := fetchNginx(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err) // the tests that need it are skipped
 	}
-	arguments := []string{"../boot-systemd.sh", "-T", "300", "-b", dir}
+	limit := "300"
+	if os.Getenv("ROUSE_LONG") == "systemd" {
+		limit = "1200"
+	}
+	arguments := []string{"../boot-systemd.sh", "-T", limit, "-b", dir}
 	if root := os.Getenv("ROUSE_TEST_ROOT"); root != "" {
 		arguments = append(arguments, "-r", root)
 	}

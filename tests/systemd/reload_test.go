@@ -64,11 +64,16 @@ func edition(t *testing.T, client *http.Client) string {
 	return reply.Header.Get("X-Edition")
 }
 
-// waitSaid waits for a line of the service in the journal with this priority and all the words.
+// waitSaid waits for a line of rouse.service in the journal with this priority and all the words.
 func waitSaid(t *testing.T, since time.Time, priority string, words ...string) {
 	t.Helper()
+	waitSaidBy(t, "rouse.service", since, priority, words...)
+}
+
+func waitSaidBy(t *testing.T, unit string, since time.Time, priority string, words ...string) {
+	t.Helper()
 	waitFor(t, "a line with "+strings.Join(words, ", "), func() bool {
-		return slices.ContainsFunc(journalLines(t, "rouse.service", since), func(l line) bool {
+		return slices.ContainsFunc(journalLines(t, unit, since), func(l line) bool {
 			missing := func(word string) bool { return !strings.Contains(l.Message, word) }
 			return l.Priority == priority && !slices.ContainsFunc(words, missing)
 		})
