@@ -23,19 +23,26 @@ func findActivators(ctx context.Context, f finder, us peer, missing []absent) ([
 		invoke: invokeRouseRun(us.program, found, "--lazy=false"),
 		asleep: invokeRouseRun(us.program, found, "--lazy=true"),
 	})
-	for _, relay := range []struct {
-		name string
-		find func(context.Context, finder) (peer, error)
-	}{{"systemd-socket-proxyd", findSocketProxyd}, {"haproxy", findHAProxy}} {
+	for _, relay := range relays() {
 		p, err := relay.find(ctx, f)
 		if err != nil {
 			missing = append(missing, absent{relay.name, err})
 			continue
 		}
-		p.roles, p.behind = nginx.roles, &nginx
+		p.name, p.roles, p.behind = "nginx behind "+relay.name, nginx.roles, &nginx
 		all = append(all, p)
 	}
 	return all, missing
+}
+
+// relay is what copies connections to another server.
+type relay struct {
+	name string
+	find func(context.Context, finder) (peer, error)
+}
+
+func relays() []relay {
+	return []relay{{"systemd-socket-proxyd", findSocketProxyd}, {"HAProxy (TCP)", findHAProxy}}
 }
 
 // invokeRouseRun starts nginx as it would be without rouse: it binds the address of the socket by itself. Rouse stays beside
@@ -68,10 +75,9 @@ func systemdSockets(sockets []socket) []string {
 
 // findSocketProxyd looks where systemd puts what is no command: systemd-socket-proxyd(8).
 func findSocketProxyd(ctx context.Context, f finder) (peer, error) {
-	const name = "systemd-socket-proxyd"
 	var found program
 	for _, folder := range []string{"/usr/lib/systemd", "/lib/systemd"} {
-		if path, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
+		if path, err := exec.LookPath(filepath.Join(folder, "systemd-socket-proxyd")); err == nil {
 			found.path = path
 			break
 		}
@@ -83,7 +89,7 @@ func findSocketProxyd(ctx context.Context, f finder) (peer, error) {
 	if err != nil {
 		return peer{}, err
 	}
-	return peer{name: "nginx behind " + name, version: version, relay: func(to socket) invoker {
+	return peer{version: version, relay: func(to socket) invoker {
 		return func(_ site, sockets []socket, _ int, _ string) (invocation, error) {
 			return invocation{args: []string{found.path, to.address()}, env: systemdSockets(sockets)}, nil
 		}
@@ -100,7 +106,7 @@ func findHAProxy(ctx context.Context, f finder) (peer, error) {
 	if err != nil {
 		return peer{}, err
 	}
-	return peer{name: "nginx behind HAProxy (TCP)", version: version + found.origin(), relay: func(to socket) invoker {
+	return peer{version: version + found.origin(), relay: func(to socket) invoker {
 		return func(_ site, sockets []socket, workers int, dir string) (invocation, error) {
 			path := filepath.Join(dir, "haproxy.cfg")
 			if err := os.WriteFile(path, []byte(haproxyConfig(sockets, to, workers)), 0o644); err != nil {
@@ -119,6 +125,6 @@ func haproxyConfig(sockets []socket, to socket, threads int) string {
 	for i := range sockets {
 		fmt.Fprintf(&b, "\tbind fd@%d\n", firstSocket+i)
 	}
-	fmt.Fprintf(&b, "\tserver nginx %s\n", to.address())
+	fmt.Fprintf(&b, "\tserver behind %s\n", to.address())
 	return b.String()
 }

@@ -14,7 +14,7 @@ func testSocket(port int) socket {
 
 func TestHAProxyConfiguration(t *testing.T) {
 	got := haproxyConfig([]socket{testSocket(1)}, testSocket(8080), 2)
-	for _, want := range []string{"nbthread 2\n", "mode tcp\n", "bind fd@3\n", "server nginx 127.0.0.1:8080\n"} {
+	for _, want := range []string{"nbthread 2\n", "mode tcp\n", "bind fd@3\n", "server behind 127.0.0.1:8080\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in\n%s", want, got)
 		}

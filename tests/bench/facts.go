@@ -21,7 +21,7 @@ func printFacts(out io.Writer, b bench, missing []absent) {
 	if slices.Equal(b.cpus.server, b.cpus.client) {
 		fmt.Fprintln(out, "        there is one CPU only: servers and clients take it from each other")
 	}
-	for _, field := range []string{servers, activators} {
+	for _, field := range fields() {
 		for _, p := range b.contestants[field] {
 			fmt.Fprintf(out, "server  %s: %s\n", p.name, p.version)
 		}

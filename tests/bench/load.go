@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 )
 
@@ -39,7 +40,11 @@ func (b *bench) measureLoads(ctx context.Context, workloads []workload, rounds i
 		if err != nil {
 			return rows, err
 		}
-		printRow(out, r, b.tools[w.tool].name)
+		tool := b.tools[w.tool].name
+		if w.tool == newConnections {
+			tool = "measured by bench"
+		}
+		printRow(out, r, tool)
 		rows = append(rows, r)
 	}
 	return rows, nil
@@ -69,7 +74,7 @@ func (b *bench) startAll(ctx context.Context, field string, out io.Writer) ([]*s
 func (b *bench) startServing(ctx context.Context, p peer) (*server, error) {
 	var sockets []socket
 	for _, role := range p.roles {
-		one, err := listen(ctx, role)
+		one, err := b.listen(ctx, p, role)
 		if err != nil {
 			closeSockets(sockets)
 			return nil, err
@@ -81,18 +86,43 @@ func (b *bench) startServing(ctx context.Context, p peer) (*server, error) {
 		closeSockets(sockets)
 		return nil, err
 	}
-	for _, socket := range s.sockets {
-		if err := b.probe(ctx, s, socket); err != nil {
-			err = fmt.Errorf("%s does not serve %s: %w%s", p.name, socket.role, err, s.lastWords())
-			s.end()
-			return nil, err
-		}
+	if err := b.seeServing(ctx, s); err != nil {
+		err = fmt.Errorf("%s does not serve: %w%s", p.name, err, s.lastWords())
+		s.end()
+		return nil, err
 	}
 	return s, nil
 }
 
+func (b *bench) seeServing(ctx context.Context, s *server) error {
+	if s.notified != nil {
+		if err := s.awaitReady(); err != nil {
+			return err
+		}
+	}
+	for _, socket := range s.sockets {
+		if err := b.probe(ctx, s, socket); err != nil {
+			return fmt.Errorf("%s: %w", socket.role, err)
+		}
+	}
+	return nil
+}
+
+// listen makes a socket for a peer to inherit, or says which address it is to bind. Those are never ports that the kernel gives
+// to clients; they are free, since only isolated measurements use them.
+func (b *bench) listen(ctx context.Context, p peer, role string) (socket, error) {
+	if !p.binds {
+		return listen(ctx, role)
+	}
+	b.bound++
+	return socket{role: role, addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2000 + b.bound}}, nil
+}
+
 // probe waits for one right reply; the socket holds the connection until the server is ready.
 func (b *bench) probe(ctx context.Context, s *server, at socket) error {
+	if at.role == answers {
+		return awaitAnswer(ctx, s, at)
+	}
 	replies, err := ask(ctx, at, page1k, b.site.pages[page1k])
 	if err != nil {
 		return err
@@ -122,7 +152,7 @@ func (b *bench) loadOnce(ctx context.Context, s *server, w workload, rate float6
 	if err != nil {
 		return sample{fault: err.Error() + s.lastWords()}
 	}
-	result, err := b.tools[w.tool].run(ctx, w, s.socket(w.role).url(w.path), roundLength, rate)
+	result, err := b.load(ctx, s.socket(w.role), w, rate)
 	if err != nil {
 		return sample{fault: err.Error()}
 	}
@@ -133,12 +163,22 @@ func (b *bench) loadOnce(ctx context.Context, s *server, w workload, rate float6
 	return loadSample(result, after-before, len(b.site.pages[w.path]))
 }
 
+func (b *bench) load(ctx context.Context, at socket, w workload, rate float64) (loadResult, error) {
+	if w.tool == newConnections {
+		return connectAgain(ctx, at, w.clients, roundLength)
+	}
+	return b.tools[w.tool].run(ctx, w, at.url(w.path), roundLength, rate)
+}
+
 // loadSample turns a tool's result and the CPU used meanwhile into a sample; size is that of the page asked for.
 func loadSample(r loadResult, cpu time.Duration, size int) sample {
 	if r.requests == 0 {
-		return sample{fault: "no request was answered; " + r.faults}
+		return sample{fault: "no request was answered; " + r.faults + r.reasons}
 	}
-	s := sample{cost: cpu / time.Duration(r.requests), rate: r.rate, p50: r.p50, p99: r.p99, fault: r.faults}
+	s := sample{
+		cost: cpu / time.Duration(r.requests), client: r.client / time.Duration(r.requests), rate: r.rate, p50: r.p50, p99: r.p99,
+		attempts: r.attempts, lost: r.lost, reasons: r.reasons, fault: r.faults,
+	}
 	// wrk rounds to three digits.
 	if s.fault == "" && float64(r.bytes) < 0.99*float64(r.requests)*float64(size) {
 		s.fault = fmt.Sprintf("%d bytes in %d replies are less than %d each", r.bytes, r.requests, size)

@@ -28,6 +28,11 @@ type loadResult struct {
 	rate     float64       // requests per second
 	p50, p99 time.Duration // 0 where the tool does not tell
 	faults   string        // errors and statuses other than 2xx; empty if there were none
+
+	// Of new connections alone: how many were begun, how many of those were not answered and why, and the client's CPU time.
+	attempts, lost int64
+	reasons        string
+	client         time.Duration
 }
 
 func loadTools() []loadTool {

@@ -1,6 +1,7 @@
 // Command bench measures what a request costs rouse and other web servers on the same machine: server CPU per request,
 // requests per second, and the time from a cold start to the first byte. The workloads run-… measure the same of nginx by
-// itself, under `rouse run`, and behind relays that can start it on demand.
+// itself, under `rouse run`, and behind relays that can start it on demand. The workloads …-new measure new connections: through
+// `rouse dispatch` and relays to the smallest of servers, and to a process for each of them by `rouse inetd` and other inetds.
 //
 //	go run ./tests/bench [--quick] [--workload a,b] [--peer nginx] [--rounds N] [--rouse PATH]
 //
@@ -25,14 +26,25 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == launchCommand {
-		fmt.Fprintln(os.Stderr, launch(os.Args[2:])) // returns only when it failed
-		os.Exit(127)
+	if len(os.Args) > 1 {
+		if inside := insides()[os.Args[1]]; inside != nil {
+			fmt.Fprintln(os.Stderr, inside(os.Args[2:])) // returns only when it failed
+			os.Exit(127)
+		}
 	}
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command runs the benchmark and returns its exit code: 0 measured, 1 failed or a row is invalid, 2 wrong command line.
+// insides are what bench starts itself as, by the first argument.
+func insides() map[string]func(args []string) error {
+	return map[string]func([]string) error{launchCommand: launch, answerCommand: answer}
+}
+
+// quickTime bounds what --quick measures.
+const quickTime = 6 * time.Minute
+
+// command runs the benchmark and returns its exit code: 0 measured, 1 failed, a row is invalid or rouse lost connections, 2 wrong
+// command line.
 func command(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -47,7 +59,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	if o.quick {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("--quick stops after 3 minutes"))
+		ctx, cancel = context.WithTimeoutCause(ctx, quickTime, fmt.Errorf("--quick stops after %s", quickTime))
 		defer cancel()
 	}
 	if err := run(ctx, o, stdout, stderr); err != nil {
@@ -74,7 +86,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var names, peers string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.BoolVar(&o.quick, "quick", false, "fewer rounds; everything within 3 minutes")
+	flags.BoolVar(&o.quick, "quick", false, "fewer rounds; everything within "+quickTime.String())
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds of one second per workload and server (default 7, with --quick 3)")
 	flags.StringVar(&o.rouse, "rouse", "", "`path` of the rouse to measure (default: build ./cmd/rouse)")
 	flags.StringVar(&names, "workload", "", "comma-separated `names` (default all: "+strings.Join(workloadNames(), ",")+")")

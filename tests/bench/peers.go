@@ -20,6 +20,9 @@ type peer struct {
 	// A relay copies what clients send to another server, which it is started with. That one has a socket of its own.
 	behind *peer
 	relay  func(to socket) invoker
+	desk   bool // the two meet at a unix socket, which one of them makes
+
+	binds bool // it can inherit no socket, and binds the address itself
 }
 
 // An invoker says how to start a server in the foreground on sockets that it inherits as descriptors 3 and up, in this

@@ -14,8 +14,11 @@ func printRow(out io.Writer, r row, tool string) {
 	rounds := len(r.samples[reference])
 	fmt.Fprintf(out, "\n%s: %s (%s, rounds: %d)\n", r.workload.name, r.workload.title, tool, rounds)
 	cells := loadCells
-	if r.workload.tool == coldStart {
+	switch r.workload.tool {
+	case coldStart:
 		cells = coldCells
+	case newConnections:
+		cells = connectionCells
 	}
 	printTable(out, cells(r))
 	n := noise(against(r.samples[twin], r.samples[reference]))
@@ -23,6 +26,7 @@ func printRow(out io.Writer, r row, tool string) {
 		fmt.Fprintf(out, "  A/A: in the middle half of the rounds two copies of the same %s differed by up to %.1f %%: "+
 			"such differences are ties.\n", r.names[reference], (n-1)*100)
 	}
+	printLosses(out, r)
 	printFaults(out, r)
 }
 
@@ -102,6 +106,8 @@ Figures are medians over rounds. "CPU" is that of all the server's processes, an
 rouse" divides a server's cost by rouse's in the same round, in brackets the middle half of the rounds: above 1 rouse is
 ahead; likewise "against nginx", and "added" is the difference to it. "busy" is the share of its CPU that the server used:
 well below 100 %, the client or other programs were the limit and requests/s say little.
+Of new connections, "p50" and "p99" are from connecting to the byte, "added" is the difference to the first line in the same
+rounds, "a core does" is what the CPU of the path allows, and "lost" counts all that were begun and not answered.
 `)
 }
 

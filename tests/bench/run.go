@@ -36,23 +36,41 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	printFacts(stdout, b, missing)
 
 	var rows []row
-	for _, field := range []string{servers, activators} {
-		load, cold := splitWorkloads(b.runnable(o.workloads), field)
-		loadRows, err := b.measureLoads(ctx, load, o.loadRounds(), stdout)
+	for _, field := range fields() {
+		more, err := b.measure(ctx, o, field, stdout)
 		if err != nil {
 			return err
 		}
-		coldRows, err := b.measureColdStarts(ctx, cold, o.coldRounds(), stdout)
-		if err != nil {
-			return err
-		}
-		rows = append(append(rows, loadRows...), coldRows...)
+		rows = append(rows, more...)
 	}
 	printLegend(stdout)
+	lost := printTargets(stdout, rows)
 	if slices.ContainsFunc(rows, row.invalid) {
 		return errors.New("some rows are invalid; see the faults below their tables")
 	}
+	if lost {
+		return errors.New("rouse lost connections; see below their tables")
+	}
 	return nil
+}
+
+// measure measures the chosen workloads of a field.
+func (b *bench) measure(ctx context.Context, o options, field string, stdout io.Writer) (rows []row, err error) {
+	load, cold := splitWorkloads(b.runnable(o.workloads), field)
+	loads := func() (err error) {
+		rows, err = b.measureLoads(ctx, load, o.loadRounds(), stdout)
+		return err
+	}
+	if len(load) > 0 && load[0].tool == newConnections {
+		err = isolated(loads)
+	} else {
+		err = loads()
+	}
+	if err != nil {
+		return rows, err
+	}
+	coldRows, err := b.measureColdStarts(ctx, cold, o.coldRounds(), stdout)
+	return append(rows, coldRows...), err
 }
 
 // bench holds what all measurements share.
@@ -62,10 +80,11 @@ type bench struct {
 	cpus        processors
 	tools       map[string]loadTool // those that were found
 	contestants map[string][]peer   // by their field: the reference, its A/A twin, then the others
+	bound       int                 // addresses that were given to peers which bind them
 	notes       io.Writer           // progress for whoever waits
 }
 
-// Where those stand among the contestants whom the others are compared with: rouse, or nginx by itself.
+// Where those stand among the contestants whom the others are compared with: the first of each field.
 const (
 	reference = 0
 	twin      = 1
@@ -110,6 +129,12 @@ func (b *bench) find(ctx context.Context, o options) ([]absent, error) {
 	if slices.ContainsFunc(o.workloads, func(w workload) bool { return w.field == activators }) {
 		b.contestants[activators], missing = findActivators(ctx, f, us, missing)
 	}
+	if slices.ContainsFunc(o.workloads, func(w workload) bool { return w.field == dispatchers }) {
+		b.contestants[dispatchers], missing = findDispatchers(ctx, f, us, missing)
+	}
+	if slices.ContainsFunc(o.workloads, func(w workload) bool { return w.field == superservers }) {
+		b.contestants[superservers], missing = findSuperservers(ctx, f, us, b.dir, missing)
+	}
 	b.tools = map[string]loadTool{}
 	for _, tool := range loadTools() {
 		if !slices.ContainsFunc(o.workloads, func(w workload) bool { return w.tool == tool.name }) {
@@ -128,6 +153,6 @@ func (b *bench) find(ctx context.Context, o options) ([]absent, error) {
 func (b *bench) runnable(all []workload) []workload {
 	return slices.DeleteFunc(slices.Clone(all), func(w workload) bool {
 		_, found := b.tools[w.tool]
-		return w.tool != coldStart && !found || len(b.contestants[w.field]) == 0
+		return w.tool != coldStart && w.tool != newConnections && !found || len(b.contestants[w.field]) == 0
 	})
 }

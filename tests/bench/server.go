@@ -40,13 +40,13 @@ func (b *bench) start(ctx context.Context, p peer, sockets []socket) (*server, e
 	if p.relay == nil {
 		return b.startAlone(p, sockets)
 	}
-	to, err := listen(ctx, "http")
+	to, err := b.meeting(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	behind, err := b.startAlone(*p.behind, []socket{to})
 	if err != nil {
-		to.file.Close()
+		closeSockets([]socket{to})
 		return nil, err
 	}
 	p.invoke = p.relay(to)
@@ -57,6 +57,15 @@ func (b *bench) start(ctx context.Context, p peer, sockets []socket) (*server, e
 	}
 	s.behind, s.launched = behind, behind.launched
 	return s, nil
+}
+
+// meeting is the socket between a relay and its server.
+func (b *bench) meeting(ctx context.Context, p peer) (socket, error) {
+	if !p.desk {
+		return listen(ctx, "http")
+	}
+	dir, err := os.MkdirTemp(b.dir, "meeting-")
+	return socket{addr: &net.UnixAddr{Net: "unix", Name: filepath.Join(dir, "socket")}}, err
 }
 
 func (b *bench) startAlone(p peer, sockets []socket) (*server, error) {
@@ -73,7 +82,7 @@ func (b *bench) startAlone(p peer, sockets []socket) (*server, error) {
 		return nil, err
 	}
 	s := &server{peer: p, sockets: sockets, log: filepath.Join(dir, "output"), ended: make(chan struct{})}
-	args := append([]string{launchCommand, formatProcessors(b.cpus.server), strconv.Itoa(len(sockets))}, what.args...)
+	args := append([]string{launchCommand, formatProcessors(b.cpus.server), strconv.Itoa(len(inherited(sockets)))}, what.args...)
 	s.cmd = exec.Command(self, args...)
 	s.cmd.Dir = dir
 	// Nothing of the caller's environment reaches a server: neither tuning nor a manager's sockets.
@@ -86,7 +95,7 @@ func (b *bench) startAlone(p peer, sockets []socket) (*server, error) {
 		s.cmd.Env = append(s.cmd.Env, "NOTIFY_SOCKET="+at.Name)
 	}
 	s.cmd.SysProcAttr = ownSession()
-	for _, socket := range sockets {
+	for _, socket := range inherited(sockets) {
 		s.cmd.ExtraFiles = append(s.cmd.ExtraFiles, socket.file)
 	}
 	if err := s.execute(); err != nil {

@@ -9,14 +9,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestMain lets the test binary be what bench starts: the launcher, a server, a process that uses CPU.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
-		case launchCommand:
-			fmt.Fprintln(os.Stderr, launch(os.Args[2:]))
+		case launchCommand, answerCommand:
+			fmt.Fprintln(os.Stderr, insides()[os.Args[1]](os.Args[2:]))
 			os.Exit(127)
 		case "serve-inherited":
 			serveInherited()
@@ -229,5 +230,48 @@ func TestNginxConfigurationNamesTLSOnlyWhereItIsUsed(t *testing.T) {
 		if !strings.Contains(string(config), "listen "+at.address()) || what.env[0] != "NGINX=3;" {
 			t.Errorf("%s: %v\n%s", role, what.env, config)
 		}
+	}
+}
+
+// Each way to the smallest server works, and to a process for each connection.
+func TestNewConnections(t *testing.T) {
+	if err := canIsolate(); err != nil {
+		t.Skip(err)
+	}
+	b := testBench(t)
+	us, err := findRouse(t.Context(), "", t.TempDir(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := ourDispatchers(us)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("gcc"); err == nil {
+		more, _, err := ourSuperservers(t.Context(), us, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, more...)
+	} else {
+		t.Log("no gcc to compile what a process for each connection needs")
+	}
+	err = isolated(func() error {
+		for _, p := range all {
+			s, err := b.startServing(t.Context(), p)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			r, err := connectAgain(t.Context(), s.socket(answers), 4, 50*time.Millisecond)
+			if err != nil || r.requests == 0 || r.lost != 0 {
+				t.Errorf("%s: %+v, %v%s", p.name, r, err, s.lastWords())
+			}
+			s.end()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

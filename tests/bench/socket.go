@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 )
 
 // firstSocket is the descriptor of the first inherited socket (SD_LISTEN_FDS_START, sd_listen_fds(3)).
@@ -12,8 +13,8 @@ const firstSocket = 3
 
 // A socket listens on loopback for a server to inherit, so there is neither a port to guess nor a start to wait for.
 type socket struct {
-	role string // "http" or "https"
-	file *os.File
+	role string   // "http", "https" or answers
+	file *os.File // nil: it is only an address, for the server to make a socket there
 	addr net.Addr
 }
 
@@ -34,9 +35,14 @@ func listen(ctx context.Context, role string) (socket, error) {
 }
 
 func closeSockets(sockets []socket) {
-	for _, s := range sockets {
+	for _, s := range inherited(sockets) {
 		s.file.Close()
 	}
+}
+
+// inherited are those that a server gets; the others it makes itself.
+func inherited(sockets []socket) []socket {
+	return slices.DeleteFunc(slices.Clone(sockets), func(s socket) bool { return s.file == nil })
 }
 
 func (s socket) address() string { return s.addr.String() }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -20,10 +21,17 @@ type process struct {
 	zombie     bool
 }
 
-func processTree(int) ([]process, error) { return nil, supported() }
-func treeCPU(int) (time.Duration, error) { return 0, supported() }
-func allowedProcessors() ([]int, error)  { return nil, supported() }
-func prepareProcess([]int) error         { return supported() }
-func launch([]string) error              { return supported() }
-func monotonic() time.Duration           { return 0 }
-func ownSession() *syscall.SysProcAttr   { return &syscall.SysProcAttr{Setsid: true} }
+func processTree(int) ([]process, error)                 { return nil, supported() }
+func treeCPU(int) (time.Duration, error)                 { return 0, supported() }
+func allowedProcessors() ([]int, error)                  { return nil, supported() }
+func prepareProcess([]int) error                         { return supported() }
+func launch([]string) error                              { return supported() }
+func awaitAnswer(context.Context, *server, socket) error { return supported() }
+func connectAgain(context.Context, socket, int, time.Duration) (loadResult, error) {
+	return loadResult{}, supported()
+}
+func answer([]string) error            { return supported() }
+func canIsolate() error                { return supported() }
+func isolated(func() error) error      { return supported() }
+func monotonic() time.Duration         { return 0 }
+func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -10,27 +10,40 @@ import (
 type workload struct {
 	name      string // for --workload
 	title     string
-	tool      string // a load tool's name, or coldStart
-	field     string // who is measured: servers or activators
-	role      string // which of a server's sockets: "http" or "https"
+	tool      string // a load tool's name, coldStart or newConnections
+	field     string // who is measured
+	role      string // which of a server's sockets: "http", "https" or answers
 	path      string
 	arguments []string // the tool's own, beside those it gets in every workload
+	clients   int      // of new connections: how many at once
 	asleep    bool     // of a cold start: who can, waits for its client, and the time is that from connecting to the first byte
 }
 
-// coldStart is the tool of the workloads that bench measures by itself.
-const coldStart = "cold start"
+// The tools of the workloads that bench measures by itself.
+const (
+	coldStart      = "cold start"
+	newConnections = "new connections" // one byte is read from each; in a network of their own
+)
+
+// answers is the role of a socket whose server says one byte to each client.
+const answers = "answers"
 
 // The fields of contestants.
 const (
 	servers    = "servers"    // rouse and other web servers
 	activators = "activators" // nginx by itself, under `rouse run`, and behind what else starts a server on demand
+
+	dispatchers  = "dispatchers"  // a server that accepts by itself, behind `rouse dispatch`, and behind relays
+	superservers = "superservers" // what starts a process for each connection: a bare loop, `rouse inetd`, and other inetds
 )
 
-// workloads is the table. Handshakes of kept-alive connections are part of their rounds for every server alike.
+func fields() []string { return []string{servers, activators, dispatchers, superservers} }
+
+// workloads is the table; several rows may have one name. Handshakes of kept-alive connections are part of their rounds for every
+// server alike.
 func workloads() []workload {
 	kept := []string{"-t1", "-c64"}
-	return []workload{
+	all := []workload{
 		{name: "plain-1k", title: "1 KiB over plain HTTP/1.1, 64 kept-alive connections",
 			tool: "wrk", field: servers, role: "http", path: page1k, arguments: kept},
 		{name: "tls-1k", title: "1 KiB over TLS 1.3 and HTTP/1.1, 64 kept-alive connections",
@@ -50,6 +63,15 @@ func workloads() []workload {
 		{name: "run-cold", title: "nginx activated: connecting to first byte where rouse sleeps, for the others exec to first byte",
 			tool: coldStart, field: activators, role: "http", path: page1k, asleep: true},
 	}
+	for _, clients := range []int{1, 8, 32, 128} {
+		all = append(all, workload{name: "dispatch-new", clients: clients, tool: newConnections, field: dispatchers, role: answers,
+			title: fmt.Sprintf("new connections, one byte for each, %d at once", clients)})
+	}
+	for _, clients := range []int{1, 8, 64} {
+		all = append(all, workload{name: "inetd-new", clients: clients, tool: newConnections, field: superservers, role: answers,
+			title: fmt.Sprintf("a process that says one byte for each new connection, %d at once", clients)})
+	}
+	return all
 }
 
 func workloadNames() []string {
@@ -57,7 +79,7 @@ func workloadNames() []string {
 	for _, w := range workloads() {
 		names = append(names, w.name)
 	}
-	return names
+	return slices.Compact(names)
 }
 
 // chooseWorkloads takes the comma-separated list of --workload; empty means all.
@@ -67,11 +89,11 @@ func chooseWorkloads(list string) ([]workload, error) {
 	}
 	var chosen []workload
 	for _, name := range strings.Split(list, ",") {
-		i := slices.IndexFunc(workloads(), func(w workload) bool { return w.name == name })
-		if i < 0 {
+		named := slices.DeleteFunc(workloads(), func(w workload) bool { return w.name != name })
+		if len(named) == 0 {
 			return nil, fmt.Errorf("unknown workload %q: there are %s", name, strings.Join(workloadNames(), ", "))
 		}
-		chosen = append(chosen, workloads()[i])
+		chosen = append(chosen, named...)
 	}
 	return chosen, nil
 }
