@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,9 @@ var errGone = errors.New("its client has reset it")
 // CheckConnection returns nil for the descriptor of a connected TCP (or MPTCP) socket, or unix stream socket where that is
 // accepted. Else the error says what the descriptor is instead. It changes nothing.
 func CheckConnection(fd int, a Accepts) error {
+	if openTCP(fd) {
+		return nil
+	}
 	s, err := describe(fd, platform.Stream)
 	if err != nil {
 		return err
@@ -96,20 +100,20 @@ func describe(fd int, kind string) (platform.Socket, error) {
 // addresses returns the addresses of a connected socket, invalid ones where it is no IPv4 or IPv6 socket. IPv4 addresses in
 // IPv6 form are as the kernel tells them.
 func addresses(fd int) (client, local netip.AddrPort) {
-	if sa, err := unix.Getpeername(fd); err == nil {
+	if sa, err := syscall.Getpeername(fd); err == nil { // unix.Getpeername asks for the protocol too
 		client = addrPort(sa)
 	}
-	if sa, err := unix.Getsockname(fd); err == nil {
+	if sa, err := syscall.Getsockname(fd); err == nil {
 		local = addrPort(sa)
 	}
 	return client, local
 }
 
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
+func addrPort(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		address := netip.AddrFrom16(sa.Addr)
 		if sa.ZoneId != 0 {
 			address = address.WithZone(strconv.Itoa(int(sa.ZoneId)))

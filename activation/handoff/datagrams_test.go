@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -495,11 +496,11 @@ func TestInheritRefused(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	mapped := &unix.SockaddrInet6{Port: 80, Addr: netip.MustParseAddr("::ffff:192.0.2.1").As16()}
+	mapped := &syscall.SockaddrInet6{Port: 80, Addr: netip.MustParseAddr("::ffff:192.0.2.1").As16()}
 	if got := addrPort(mapped); got != netip.MustParseAddrPort("[::ffff:192.0.2.1]:80") {
 		t.Error(got)
 	}
-	link := &unix.SockaddrInet6{Port: 80, Addr: netip.MustParseAddr("fe80::1").As16(), ZoneId: 7}
+	link := &syscall.SockaddrInet6{Port: 80, Addr: netip.MustParseAddr("fe80::1").As16(), ZoneId: 7}
 	if got := addrPort(link); got != netip.MustParseAddrPort("[fe80::1%7]:80") {
 		t.Error(got)
 	}

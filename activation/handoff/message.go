@@ -52,8 +52,7 @@ func sendMessage(fd int, data []byte, descriptors ...int) error {
 		control = unix.UnixRights(descriptors...)
 	}
 	for {
-		_, err := unix.SendmsgN(fd, data, control, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		switch err {
+		switch err := send(fd, data, control); err {
 		case nil:
 			return nil
 		case unix.EINTR:
@@ -62,8 +61,9 @@ func sendMessage(fd int, data []byte, descriptors ...int) error {
 			return fmt.Errorf("%w: %w", ErrFull, err)
 		case unix.ECONNREFUSED, unix.ENOENT, unix.EPIPE, unix.ECONNRESET, unix.ENOTCONN:
 			return fmt.Errorf("%w: %w", ErrAbsent, err)
+		default:
+			return fmt.Errorf("send over a unix socket: %w", err)
 		}
-		return fmt.Errorf("send over a unix socket: %w", err)
 	}
 }
 

@@ -8,6 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// send is sendmsg(2).
+func send(fd int, data, control []byte) error {
+	_, err := unix.SendmsgN(fd, data, control, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	return err
+}
+
 // receive is recvmsg(2). There is no MSG_CMSG_CLOEXEC here: no process may be started until the flag is set.
 func receive(fd int, buffer, control []byte) (n, controlled, flags int, err error) {
 	syscall.ForkLock.RLock()
@@ -28,6 +34,9 @@ func receive(fd int, buffer, control []byte) (n, controlled, flags int, err erro
 	}
 	return n, controlled, flags, nil
 }
+
+// openTCP does not know: all has to be asked.
+func openTCP(int) bool { return false }
 
 func parseOther(_ int32, _ []byte, sender *Peer) *Peer { return sender }
 

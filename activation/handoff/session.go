@@ -256,6 +256,7 @@ func (s *Session) read() {
 		var m message
 		if m, err = s.conn.receive(buffer, 0); err == nil {
 			err = s.understand(m)
+			s.tellHere()
 		}
 	}
 	if errors.Is(err, errFrame) {
@@ -274,6 +275,7 @@ func (s *Session) drain(buffer []byte) {
 			return
 		}
 		s.understand(m)
+		s.tellHere()
 	}
 }
 
@@ -339,7 +341,6 @@ func (s *Session) accept(a acceptedFrame) error {
 		s.news.accepted = append(s.news.accepted, id)
 	}
 	s.add(a.grant)
-	s.tell()
 	return nil
 }
 
@@ -347,7 +348,6 @@ func (s *Session) grant(n uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.add(n)
-	s.tell()
 }
 
 func (s *Session) add(n uint32) {
@@ -369,7 +369,6 @@ func (s *Session) leave(err error) error {
 	s.shut = true
 	s.news.leaving, s.news.returned = true, s.open()
 	clear(s.unaccepted)
-	s.tell()
 	return nil
 }
 
@@ -384,6 +383,18 @@ func (s *Session) slow() {
 	s.mu.Unlock()
 	if pause {
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// tellHere calls the events, unless another goroutine does. It is for the reader, which is awake already: to start another one for
+// each message would wake a thread as well.
+func (s *Session) tellHere() {
+	s.mu.Lock()
+	busy := s.telling
+	s.telling = true
+	s.mu.Unlock()
+	if !busy {
+		s.callEvents()
 	}
 }
 
