@@ -1,14 +1,56 @@
 package route
 
 import (
+	"encoding/binary"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // acceptRaw takes the next client from the queue; EAGAIN when there is none. The connection blocks, as accept(2) gives it, and
 // no option is changed: who gets it decides. (unix.Accept4 would ask for the protocol too, for each connection.)
-func acceptRaw(fd int) (int, syscall.Sockaddr, error) { return syscall.Accept4(fd, unix.SOCK_CLOEXEC) }
+//
+// As it does not wait, Go's scheduler is not told of the call: a process that was idle until now would wake its monitor thread
+// first. Only when another process that shares the socket has made it blocking meanwhile it has to know.
+func acceptRaw(fd int) (int, syscall.Sockaddr, error) {
+	flags, _, errno := unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_GETFL, 0)
+	if errno != 0 || flags&unix.O_NONBLOCK == 0 {
+		return syscall.Accept4(fd, unix.SOCK_CLOEXEC)
+	}
+	var from unix.RawSockaddrAny
+	size := uint32(unix.SizeofSockaddrAny)
+	conn, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)), unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, nil, errno
+	}
+	return int(conn), socketAddress(&from), nil
+}
+
+// localOf is getsockname(2), without the scheduler too; nil where it fails.
+func localOf(fd int) syscall.Sockaddr {
+	var local unix.RawSockaddrAny
+	size := uint32(unix.SizeofSockaddrAny)
+	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&local)), uintptr(unsafe.Pointer(&size)))
+	if errno != 0 {
+		return nil
+	}
+	return socketAddress(&local)
+}
+
+// socketAddress reads an address of IPv4 or IPv6; nil of others.
+func socketAddress(a *unix.RawSockaddrAny) syscall.Sockaddr {
+	port := func(p *uint16) int { return int(binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(p))[:])) }
+	switch a.Addr.Family {
+	case unix.AF_INET:
+		a := (*unix.RawSockaddrInet4)(unsafe.Pointer(a))
+		return &syscall.SockaddrInet4{Addr: a.Addr, Port: port(&a.Port)}
+	case unix.AF_INET6:
+		a := (*unix.RawSockaddrInet6)(unsafe.Pointer(a))
+		return &syscall.SockaddrInet6{Addr: a.Addr, Port: port(&a.Port), ZoneId: a.Scope_id}
+	}
+	return nil
+}
 
 // duplicate is dup(2), close-on-exec.
 func duplicate(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3) }

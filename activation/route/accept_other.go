@@ -21,6 +21,15 @@ func acceptRaw(fd int) (int, syscall.Sockaddr, error) {
 	return conn, from, unix.SetNonblock(conn, false)
 }
 
+// localOf is getsockname(2); nil where it fails.
+func localOf(fd int) syscall.Sockaddr {
+	local, err := syscall.Getsockname(fd)
+	if err != nil {
+		return nil
+	}
+	return local
+}
+
 // duplicate is dup(2), close-on-exec.
 func duplicate(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3) }
 

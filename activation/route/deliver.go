@@ -64,11 +64,7 @@ func (f *front) welcome(fd int, from syscall.Sockaddr) {
 }
 
 func (f *front) clientOf(fd int, from syscall.Sockaddr) *client {
-	c := &client{fd: fd, meta: handoff.Meta{Listener: f.listener, At: time.Now(), Client: addressFrom(from)}}
-	if local, err := syscall.Getsockname(fd); err == nil {
-		c.meta.Local = addressFrom(local)
-	}
-	return c
+	return &client{fd: fd, meta: handoff.Meta{Listener: f.listener, At: time.Now(), Client: addressFrom(from), Local: addressFrom(localOf(fd))}}
 }
 
 // tuple is what the rules look at.

@@ -107,6 +107,8 @@ func (d *Dispatcher) converse(ctx context.Context, k *desk, a *handoff.Applicant
 		return err
 	}
 	d.tasks.Go(func() {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel() // what nobody waits for is not connected to any longer
 		defer talk.Close()
 		for {
 			question, err := talk.Next(ctx)
@@ -193,6 +195,9 @@ func (d *Dispatcher) register(k *desk, a *handoff.Applicant) error {
 		return nil // it was told to come again
 	}
 	if err != nil {
+		for _, h := range a.Held {
+			unix.Close(h.Number)
+		}
 		d.log.Warn("a process could not be admitted", "backend", b.name, "process", a.Peer.String(), "err", err)
 		return nil
 	}
@@ -252,13 +257,21 @@ func (d *Dispatcher) gives(b *backend, a *handoff.Applicant) (handoff.Kind, []*f
 	if len(whole) == 0 && wanted {
 		return "", nil, fmt.Errorf("backend %q shares its listeners with others, and only the kernel engine can part them: it can be given connections alone (%s)", b.name, d.why)
 	}
-	if len(whole) == 0 || partly && !wanted && asked != bothTakes {
+	if len(whole) == 0 || (partly || d.early(r, b)) && !wanted && asked != bothTakes {
 		return handoff.Connection, nil, nil
 	}
 	if partly && asked != bothTakes {
 		d.log.Warn("some clients of a backend that takes listeners can be passed as connections only: they will be reset", "backend", b.name)
 	}
 	return handoff.Listener, whole, nil
+}
+
+// early tells whether clients of the backend may have come before the kernel sent them to a front of its own: those of an
+// inherited socket, from before this start. They can be passed as connections alone.
+func (d *Dispatcher) early(r *snapshot, b *backend) bool {
+	return b.waiting.Load() > 0 || slices.ContainsFunc(d.fronts, func(f *front) bool {
+		return f.backend == "" && f.kind == handoff.Listener && slices.Contains(r.reach[f].backends, b) && waitingAt(f.fd) > 0
+	})
 }
 
 // whole lists the fronts whose clients all go to the backend, so that it can have them. partly tells that it has clients on others

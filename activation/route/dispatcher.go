@@ -73,6 +73,7 @@ type Dispatcher struct {
 	changing sync.Mutex // one reload or admission at a time: the fronts, the backends and who has which socket
 	reloads  int
 	fronts   []*front // those of the rules first, then the kernel engine's
+	ending   []ending // the kernel engine's, of earlier rules
 	backends map[string]*backend
 	retired  []*backend // of earlier rules, with connections that are not acknowledged yet
 	desks    []*desk
@@ -181,6 +182,10 @@ func (d *Dispatcher) leaveKernel() {
 	if d.kernel == nil {
 		return
 	}
+	for i := range d.ending {
+		d.ending[i].until = time.Time{}
+	}
+	d.endFronts(time.Now())
 	var left []*front
 	for _, f := range d.fronts {
 		if f.backend == "" || f.kind != handoff.Listener || f.given.Load() > 0 {
@@ -304,6 +309,10 @@ func (d *Dispatcher) glance(now time.Time) []*backend {
 	for _, b := range d.backends {
 		b.sweep(now)
 	}
+	for _, e := range d.ending {
+		e.roused()
+	}
+	d.endFronts(now)
 	if d.kernel != nil && !d.ended {
 		own, err := d.kernel.replace()
 		d.join(own...)

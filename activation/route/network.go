@@ -92,7 +92,7 @@ func (n Network) allowLocal(r *handoff.NetworkRequest) error {
 	}
 	six, four := n.binds(netip.IPv6Unspecified(), port), n.binds(netip.IPv4Unspecified(), port)
 	switch {
-	case six && !four:
+	case six && !four, six && port == 0 && len(n.ports(r)) == 0:
 		r.Only6 = true
 	case four && !six:
 		r.Local = netip.AddrPortFrom(netip.AddrFrom16(netip.IPv4Unspecified().As16()), port)
@@ -109,6 +109,33 @@ func (n Network) notBound(r *handoff.NetworkRequest) error {
 // binds tells whether the list has an address and port to bind; port 0 is any port there.
 func (n Network) binds(a netip.Addr, port uint16) bool {
 	return slices.ContainsFunc(n.Listen, func(to Reach) bool { return to.has(a) && (port == 0 || to.Ports.Has(port)) })
+}
+
+// ports are those that a request for any port may have. A socket of both families needs one that both may have.
+func (n Network) ports(r *handoff.NetworkRequest) []Ports {
+	list := n.portsOf(r.Local.Addr())
+	if r.Local.Addr() != netip.IPv6Unspecified() || r.Only6 {
+		return list
+	}
+	var common []Ports
+	for _, six := range list {
+		for _, four := range n.portsOf(netip.IPv4Unspecified()) {
+			if both := (Ports{max(six.First, four.First), min(six.Last, four.Last)}); both.First <= both.Last {
+				common = append(common, both)
+			}
+		}
+	}
+	return common
+}
+
+// portsOf are those that an address may be bound with.
+func (n Network) portsOf(a netip.Addr) (list []Ports) {
+	for _, to := range n.Listen {
+		if to.has(a) && to.Ports.Last > 0 {
+			list = append(list, Ports{max(to.Ports.First, 1), to.Ports.Last})
+		}
+	}
+	return list
 }
 
 // reaches tells whether the list has an address and port to connect to. The wildcard address, which leads to this machine

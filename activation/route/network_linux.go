@@ -87,7 +87,7 @@ func (n Network) bind(fd int, r handoff.NetworkRequest) error {
 		return bindTo(fd, a, port)
 	}
 	tries := 0
-	for _, list := range n.choice(a) {
+	for _, list := range n.choice(&r) {
 		if list.First == services && list.Last == 65535 {
 			return bindTo(fd, a, 0)
 		}
@@ -106,16 +106,13 @@ func (n Network) bind(fd int, r handoff.NetworkRequest) error {
 // services is the first port that does not stand for a service.
 const services = 1024
 
-// choice returns the ports that the address may be bound with, those of services only where there are no others.
-func (n Network) choice(a netip.Addr) []Ports {
-	var others, all []Ports
-	for _, to := range n.Listen {
-		if !to.has(a) || to.Ports.Last == 0 {
-			continue
-		}
-		all = append(all, Ports{max(to.Ports.First, 1), to.Ports.Last})
-		if to.Ports.Last >= services {
-			others = append(others, Ports{max(to.Ports.First, services), to.Ports.Last})
+// choice returns the ports that a request for any port may have, those of services only where there are no others.
+func (n Network) choice(r *handoff.NetworkRequest) []Ports {
+	var others []Ports
+	all := n.ports(r)
+	for _, list := range all {
+		if list.Last >= services {
+			others = append(others, Ports{max(list.First, services), list.Last})
 		}
 	}
 	if len(others) > 0 {

@@ -128,6 +128,26 @@ func TestAnswerAnyPort(t *testing.T) {
 	})
 }
 
+// A socket of both families has a port that the list has for both of them; where there is none it is for IPv6 alone.
+func TestAnswerAnyPortOfBothFamilies(t *testing.T) {
+	ask := handoff.NetworkRequest{Operation: "listen", Family: 6, Type: "stream", Local: at("[::]:0"), Backlog: 1}
+	inNamespace(t, func() {
+		for range 10 {
+			n := Network{Listen: reachOf(t, "::/0:30000-30100", "::/0:20000-20002", "0.0.0.0/0:20002-20100")}
+			if a := n.answer(t.Context(), ask); a.Errno != 0 || a.Local.Port() != 20002 {
+				t.Errorf("%+v", a)
+			} else {
+				unix.Close(a.Number)
+			}
+			a := made(t, Network{Listen: reachOf(t, "::/0:30000-30100", "0.0.0.0/0:20000-20100")}, ask)
+			only6, err := unix.GetsockoptInt(a.Number, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+			if a.Errno != 0 || a.Local.Port() < 30000 || err != nil || only6 != 1 {
+				t.Errorf("%+v, only IPv6 %d, %v", a, only6, err)
+			}
+		}
+	})
+}
+
 // The end of the dispatcher ends questions that wait for a connection.
 func TestAnswerEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -165,6 +165,11 @@ func (d *Dispatcher) commit(c Config, table *Table, fronts []*front, desks []*de
 	d.publish(c, table)
 	d.rearrange(gone)
 	for _, f := range gone {
+		if f.backend != "" && f.done != nil {
+			d.ending = append(d.ending, ending{f, time.Now().Add(handshakeTime)})
+			f.roused()
+			continue
+		}
 		f.stop()
 		if f.backend != "" {
 			d.empty(f)
@@ -179,6 +184,29 @@ func (d *Dispatcher) commit(c Config, table *Table, fronts []*front, desks []*de
 	d.retired = append(d.retired, leaving...)
 	d.forward()
 	d.rouseAll()
+}
+
+// ending is a front of the kernel engine that gets no new clients. Those that were about to connect are accepted until then, and
+// go where the new rules say.
+type ending struct {
+	*front
+	until time.Time
+}
+
+// handshakeTime is how long such a front is kept: a client whose first answer was lost is answered again after 1 s, 3 s and 7 s
+// (tcp_synack_retries, tcp(7)).
+const handshakeTime = 5 * time.Second
+
+// endFronts ends the fronts whose time has come.
+func (d *Dispatcher) endFronts(now time.Time) {
+	d.ending = slices.DeleteFunc(d.ending, func(e ending) bool {
+		if now.Before(e.until) {
+			return false
+		}
+		e.stop()
+		d.empty(e.front)
+		return true
+	})
 }
 
 // empty sends the clients that wait still at a front of the kernel engine, which gets no new ones, where the new rules say, and

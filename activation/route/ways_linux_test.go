@@ -366,3 +366,31 @@ func TestStrangers(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+// A client that came before its listener had rules is in the listener's own queue, and no socket of a backend's can get it: a
+// process that takes either gets connections then.
+func TestEarlyClient(t *testing.T) {
+	s := play(t, "web", "fallback = 'one'\n[backends.one]", Options{})
+	s.hold("late", "tcp:127.0.0.1:0")
+	client := s.dial("late")
+	if err := s.d.Reload(s.rules("fallback = 'one'\n[backends.one]\n[listeners.web]\n[listeners.late]"), s.sockets); err != nil {
+		t.Fatal(err)
+	}
+	r := handoff.Register(s.desk, "one", handoff.RegisterOptions{Takes: "either", Credit: 1})
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	if kind, _, err := r.Assigned(ctx); err != nil || kind != handoff.Connection {
+		t.Fatal(kind, err)
+	}
+	a, err := r.Next(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Accepted()
+	unix.Write(a.Number, []byte("one"))
+	unix.Close(a.Number)
+	if got, _ := io.ReadAll(client); string(got) != "one" {
+		t.Errorf("%q", got)
+	}
+}
