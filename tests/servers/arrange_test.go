@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rouse-server/rouse/tests/program"
+	"github.com/rouse-server/rouse/tests/servers/booted"
 )
 
 // newDrill makes the folder, the sockets and the configuration of a drill. All that it made ends with the test.
@@ -143,7 +144,11 @@ func (d *drill) start() {
 	var names []string
 	for _, s := range d.sockets {
 		given := cmp.Or(s.given, s.name)
-		files, names = append(files, d.held[s.name]), append(names, given)
+		if d.mode == "connections" {
+			arguments = append(arguments, "--lazy", "--listen="+d.dispatch(s))
+		} else {
+			files, names = append(files, d.held[s.name]), append(names, given)
+		}
 		option := "--map=" + s.bind() + "=" + given
 		if s.port != s.real && !d.guess && !slices.Contains(arguments, option) {
 			arguments = append(arguments, option)
@@ -153,7 +158,7 @@ func (d *drill) start() {
 	for _, word := range d.command {
 		arguments = append(arguments, d.fill(word))
 	}
-	d.launch(program.Run{Binary: "/usr/bin/rouse", Args: arguments, Files: files, Names: names, Listen: true})
+	d.launch(program.Run{Binary: booted.Rouse, Args: arguments, Files: files, Names: names, Listen: len(files) > 0})
 }
 
 // launch starts a process in the cgroup, as the row's user.

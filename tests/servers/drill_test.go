@@ -37,7 +37,9 @@ type drill struct {
 	backend string            // an HTTP server for those that need one behind them
 	clients map[string]net.Addr
 	process *program.Process
-	earlier string // what processes before this one wrote
+
+	dispatcher *program.Process // from which the server gets its clients, where it does
+	earlier    string           // what processes before this one wrote
 
 	descriptors []string // of rouse while the server sleeps
 }
@@ -260,6 +262,9 @@ func (d *drill) sleepAgain() error {
 func (d *drill) end() error {
 	if err := d.stop(); err != nil {
 		return err
+	}
+	if d.dispatcher != nil {
+		d.dispatcher.Stop()
 	}
 	for _, s := range d.sockets {
 		d.held[s.name].Close()

@@ -14,25 +14,18 @@
 package servers
 
 import (
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
+
+	"github.com/rouse-server/rouse/tests/servers/booted"
 )
 
 const (
-	insideVariable   = "ROUSE_TEST_INSIDE" // the folder that is the same outside and inside
-	overlayVariable  = "ROUSE_TEST_OVERLAY"
-	reasonVariable   = "ROUSE_TEST_NO_SERVERS"
-	helperVariable   = "ROUSE_TEST_SERVER" // this binary is to be a server itself
-	cannotRun        = 77                  // boot-systemd.sh cannot run here
-	traefikAvailable = "/usr/local/bin/traefik"
+	overlayVariable = "ROUSE_TEST_OVERLAY"
+	helperVariable  = "ROUSE_TEST_SERVER" // this binary is to be a server itself
 )
 
 var (
@@ -45,8 +38,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(helperVariable) != "":
 		serveGo(os.Getenv(helperVariable))
-	case os.Getenv(insideVariable) != "":
-		if err := prepare(os.Getenv(insideVariable)); err != nil {
+	case booted.Dir() != "":
+		if err := booted.Prepare(clientV6 + "/128"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -69,8 +62,15 @@ func outside(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	worst := 0
 	for _, overlay := range overlays() {
-		code, err := boot(dir, overlay)
-		if code == cannotRun {
+		system := booted.System{Tests: "..", Env: []string{overlayVariable + "=" + overlay}}
+		for _, s := range selected() {
+			if s.overlay == overlay {
+				system.Packages = append(system.Packages, s.packages...)
+				system.Traefik = system.Traefik || s.command[0] == booted.Traefik
+			}
+		}
+		code, ok, err := system.Run(dir)
+		if !ok && err == nil {
 			return m.Run(), nil
 		}
 		if worst = max(worst, code); err != nil {
@@ -92,123 +92,4 @@ func overlays() []string {
 		}
 	}
 	return names
-}
-
-// boot runs this test binary in a booted system with the packages of one overlay, and returns its exit status. It is
-// cannotRun, with the reason in the environment, where there cannot be such a system.
-func boot(dir, overlay string) (int, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return 1, err
-	}
-	if err := errors.Join(buildRouse(filepath.Join(dir, "rouse")), copyFile(self, filepath.Join(dir, "tests"))); err != nil {
-		return 1, err
-	}
-	packages, err := fetch(overlay)
-	if err != nil {
-		os.Setenv(reasonVariable, fmt.Sprintf("the servers' packages cannot be had: fetch-debs.sh: %v", err))
-		return cannotRun, nil
-	}
-	if err := os.WriteFile(filepath.Join(dir, "packages"), []byte(packages), 0o644); err != nil {
-		return 1, err
-	}
-	if err := traefik(dir); err != nil {
-		return 1, err
-	}
-	arguments := []string{"../boot-systemd.sh", "-T", "3600", "-b", dir, "--", "env",
-		insideVariable + "=" + dir, overlayVariable + "=" + overlay}
-	for _, name := range []string{"ROUSE_LONG", "CI"} {
-		arguments = append(arguments, name+"="+os.Getenv(name))
-	}
-	arguments = append(arguments, filepath.Join(dir, "tests"))
-	arguments = append(arguments, slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool { return strings.HasPrefix(a, "-test.testlogfile") })...)
-	cmd := exec.Command("bash", arguments...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	err = cmd.Run()
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	switch {
-	case ok && exit.ExitCode() == cannotRun:
-		os.Setenv(reasonVariable, "boot-systemd.sh cannot boot a system here (it needs root, cgroup v2 and new namespaces)")
-		return cannotRun, nil
-	case ok:
-		return exit.ExitCode(), nil
-	}
-	return 0, err
-}
-
-// fetch downloads the packages of an overlay and what they need, and returns their files, one a line.
-func fetch(overlay string) (string, error) {
-	var names []string
-	for _, s := range selected() {
-		if s.overlay == overlay {
-			names = append(names, s.packages...)
-		}
-	}
-	slices.Sort(names)
-	cmd := exec.Command("../tools/fetch-debs.sh", slices.Compact(names)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	return string(out), err
-}
-
-// traefik builds Traefik from its module's source, as Debian has no package of it, when its row is to be run.
-func traefik(dir string) error {
-	if !slices.ContainsFunc(selected(), func(s server) bool { return s.command[0] == traefikAvailable }) {
-		return nil
-	}
-	cmd := exec.Command("./traefik.sh")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "Traefik cannot be built: its row will fail")
-		return nil
-	}
-	return copyFile(strings.TrimSpace(string(out)), filepath.Join(dir, "traefik"))
-}
-
-// prepare makes the booted system ready: packages unpacked, their users there, and addresses for clients.
-func prepare(dir string) error {
-	script := `set -eu
-cd "$1"
-# Without the packages' own scripts: they would start services. --keep-directory-symlink: /lib is a link to /usr/lib.
-while read -r deb; do dpkg --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --warning=no-timestamp -C /; done <packages
-for user in postfix postdrop dovecot dovenull sshd ftp Debian-exim postgres redis www-data haproxy proxy; do
-  getent group $user >/dev/null || groupadd --system $user
-  getent passwd $user >/dev/null || useradd --system --gid $user --no-create-home --home-dir / --shell /usr/sbin/nologin $user
-done
-cp rouse /usr/bin/rouse
-if [ -e traefik ]; then cp traefik ` + traefikAvailable + `; fi
-mkdir -p /run/sshd /var/run/vsftpd/empty
-ip address add ` + clientV6 + `/128 dev lo
-`
-	if out, err := exec.Command("sh", "-c", script, "sh", dir).CombinedOutput(); err != nil {
-		return fmt.Errorf("prepare the system: %w\n%s", err, out)
-	}
-	return nil
-}
-
-// buildRouse puts the program that is tested there.
-func buildRouse(path string) error {
-	if binary := os.Getenv("ROUSE_BINARY"); binary != "" {
-		return copyFile(binary, path)
-	}
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "../../cmd/rouse")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Stderr = os.Stderr
-	return cmd.Run()
-}
-
-// copyFile copies an executable file.
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }

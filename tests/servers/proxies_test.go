@@ -1,6 +1,10 @@
 package servers
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/rouse-server/rouse/tests/servers/booted"
+)
 
 // proxies are servers with another one behind them: the test's own.
 func proxies() []server {
@@ -30,14 +34,14 @@ func proxies() []server {
 		},
 		{
 			name:    "Traefik",
-			version: traefikAvailable + " version",
+			version: booted.Traefik + " version",
 			files: map[string]string{"dynamic.yml": `
 http:
   routers: {all: {rule: "PathPrefix(` + "`/`" + `)", service: back, middlewares: [word]}}
   middlewares: {word: {replacePath: {path: "/@word@"}}}
   services: {back: {loadBalancer: {servers: [{url: "http://@backend@"}]}}}
 `},
-			command: []string{traefikAvailable, "--entrypoints.web.address=127.0.0.1:@web@", "--providers.file.filename=@dir@/dynamic.yml",
+			command: []string{booted.Traefik, "--entrypoints.web.address=127.0.0.1:@web@", "--providers.file.filename=@dir@/dynamic.yml",
 				"--accesslog=true", "--accesslog.format=json", "--global.checknewversion=false", "--global.sendanonymoususage=false"},
 			sockets: web(),
 			client:  page,

@@ -8,10 +8,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/rouse-server/rouse/tests/servers/booted"
 )
 
 func TestServers(t *testing.T) {
-	if reason := os.Getenv(reasonVariable); reason != "" {
+	if reason := booted.Reason(); reason != "" {
 		t.Skip(reason)
 	}
 	for _, s := range selected() {
@@ -108,7 +110,7 @@ func (d *drill) versionNumber() string {
 
 // record keeps a row for writeTable.
 func record(t *testing.T, row string) {
-	file, err := os.OpenFile(filepath.Join(os.Getenv(insideVariable), "table"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	file, err := os.OpenFile(filepath.Join(booted.Dir(), "table"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
