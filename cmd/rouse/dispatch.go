@@ -145,7 +145,11 @@ func (d *dispatching) run(c console, s *subcommand, opener *activation.Opener, r
 	opener.Log = log
 	sockets := &dispatched{options: d, given: s, opener: opener}
 	defer sockets.close()
+	interrupted := interruptible(opener)
 	byListener, err := sockets.open(&rules)
+	if interrupted() {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -171,6 +175,19 @@ func (d *dispatching) run(c console, s *subcommand, opener *activation.Opener, r
 		defer end()
 	}
 	return d.live(&dispatch{dispatcher, sockets, s, rules, log}, signals)
+}
+
+// interruptible has TERM and INT end the waiting for a dispatcher whose backend this is. What it returns ends that, and tells
+// whether one came.
+func interruptible(o *activation.Opener) (interrupted func() bool) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	o.Ending = ctx
+	return func() bool {
+		came := ctx.Err() != nil
+		stop()
+		o.Ending = nil
+		return came
+	}
 }
 
 // dispatch is a dispatcher that runs.
@@ -321,9 +338,11 @@ func (o *dispatched) open(rules *route.Config) (map[string][]activation.Held, er
 	} else {
 		o.fresh = all
 	}
-	if len(rules.Listeners) == 0 { // socketbox's directives name none
+	if len(rules.Listeners) == 0 || len(o.options.Listen) > 0 { // socketbox's directives name none
 		for _, name := range slices.Sorted(maps.Keys(byListener)) {
-			rules.Listeners = append(rules.Listeners, route.Listener{Name: name})
+			if !slices.ContainsFunc(rules.Listeners, func(l route.Listener) bool { return l.Name == name }) {
+				rules.Listeners = append(rules.Listeners, route.Listener{Name: name})
+			}
 		}
 	}
 	return byListener, nil

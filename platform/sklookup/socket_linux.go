@@ -142,6 +142,13 @@ func prepare(fd, front, family int, f Front) error {
 		}
 		errs = append(errs, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only))
 	}
+	if f.Protocol == unix.IPPROTO_UDP && f.Local.Addr().IsUnspecified() {
+		// A server that answers from where it was asked sets this too late for what is queued before (ip(7), IP_PKTINFO).
+		errs = append(errs, unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1))
+		if family == unix.AF_INET6 {
+			errs = append(errs, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1))
+		}
+	}
 	_, err := socketoptions.Copy(front, fd)
 	return errors.Join(append(errs, err)...)
 }
