@@ -155,8 +155,11 @@ func TestPutAnswerUnderSignals(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	for range acceptedMany {
-		if err := p.Notifier.PutAnswer(p.call(t), int(null.Fd()), true); err != nil {
+	for answered := 0; answered < acceptedMany; {
+		switch err := p.Notifier.PutAnswer(p.call(t), int(null.Fd()), true); {
+		case err == nil:
+			answered++
+		case !errors.Is(err, unix.ENOENT): // that one a signal of the program's own interrupted: its runtime sends some, and makes the call again
 			t.Fatal(err)
 		}
 	}
