@@ -3,6 +3,7 @@
 package activation
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -67,7 +68,8 @@ var ErrGone = errors.New("the client closed the connection before it was served"
 
 // Opener opens addresses, and finds by itself the sockets that this process was given.
 type Opener struct {
-	Log *slog.Logger // takes what channels have to say: who sent what is refused, a dispatcher that is away; nil: nobody
+	Log    *slog.Logger    // takes what channels have to say: who sent what is refused, a dispatcher that is away; nil: nobody
+	Ending context.Context // ends the waiting of Hold for a dispatcher; nil: 30 s do
 
 	listenFDs listenFDs
 	launchd   func(name string) ([]int, error)

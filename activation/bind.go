@@ -99,6 +99,9 @@ func bindError(a Address, hostPort string, err error) error {
 		if holder := platform.PortHolder(port); holder != "" && a.Source == "tcp" {
 			by = holder
 		}
+		if strings.HasSuffix(by, fmt.Sprintf("(pid %d)", os.Getpid())) {
+			return fmt.Errorf("%s: another address of this process has port %d: leave one of them out: %w", a, port, cause)
+		}
 		return fmt.Errorf("%s: port %d is taken by %s: stop that, or choose another port: %w", a, port, by, cause)
 	case syscall.EACCES:
 		return fmt.Errorf("%s: this user may not bind port %d: let systemd, launchd or inetd open it, or choose a port from 1024 on: %w", a, port, cause)

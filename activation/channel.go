@@ -180,9 +180,14 @@ func (l *channelListener) Accept() (net.Conn, error) {
 			}
 			continue // others were quicker, the client has gone, or the socket was withdrawn
 		}
+		c, err := passedConnection(o.arrival)
+		if tooMany(err) {
+			l.keep(o)
+			return nil, err
+		}
 		o.arrival.Accepted()
 		l.channel.Grant(1)
-		if c, err := passedConnection(o.arrival); err == nil { // else its client has gone
+		if err == nil { // else its client has gone
 			return c, nil
 		}
 	}
@@ -247,6 +252,13 @@ func (l *channelListener) kept() (o offer, ok bool) {
 		o, l.next = l.next[0], l.next[1:]
 	}
 	return o, ok
+}
+
+// keep puts one back for the next Accept.
+func (l *channelListener) keep(o offer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = slices.Insert(l.next, 0, o)
 }
 
 // Close leaves what was not accepted to others, where the channel can.

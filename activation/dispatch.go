@@ -60,18 +60,21 @@ func (a Address) slot() (*uint32, error) {
 }
 
 // register begins to register at a dispatcher, which need not be there yet.
-func (o *Opener) register(a Address, senders []uint32, credit int) (passage, error) {
+func (o *Opener) register(a Address, senders []uint32, insist bool) (passage, error) {
 	path, name := a.backend()
 	slot, err := a.slot()
 	if err != nil {
 		return passage{}, err
 	}
 	c := handoff.Register(path, name, handoff.RegisterOptions{
-		Takes: a.Options.Get("takes"), Credit: credit, Slot: slot, Dispatcher: senders, Accepts: a.accepts(), Log: o.log(),
+		Takes: a.Options.Get("takes"), Slot: slot, Dispatcher: senders, Insist: insist, Accepts: a.accepts(), Log: o.log(),
 	})
 	info := platform.Socket{Family: platform.Unix, Type: platform.Seqpacket, Protocol: "unix", State: platform.Connected, Remote: path}
 	return passage{channel: c, source: a.String(), number: -1, info: info, keeps: slot == nil}, nil
 }
+
+// ErrNoDispatcher says that nobody took the registration in time.
+var ErrNoDispatcher = errors.New("no dispatcher answers")
 
 // Times for a dispatcher to answer who registers.
 const (
@@ -85,16 +88,22 @@ func (o *Opener) holdAssigned(a Address, p passage, r *handoff.Registration) ([]
 	if a.Options.Has("protocol") || a.Options.Get("takes") == "connections" {
 		patience = forRefusal
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ending := o.Ending
+	if ending == nil {
+		ending = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(ending, patience)
 	defer cancel()
 	kind, arrivals, err := r.Assigned(ctx)
 	switch path, _ := a.backend(); {
 	case errors.Is(err, context.DeadlineExceeded) && patience == forRefusal:
 		return []Held{p.held(a)}, nil // it goes on trying
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("%s: no dispatcher answers at %s: start rouse dispatch, or write ?takes=connections, which waits for it as long as it takes", a, path)
-	case err != nil:
+		return nil, fmt.Errorf("%s: %w at %s: start rouse dispatch, or write ?takes=connections, which waits for it as long as it takes", a, ErrNoDispatcher, path)
+	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("%s: %w", a, err)
+	case err != nil:
+		return nil, err // which names the address
 	case kind == handoff.Connection:
 		return []Held{p.held(a)}, nil
 	}

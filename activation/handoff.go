@@ -25,8 +25,8 @@ type passage struct {
 	keeps   bool // what Next has not returned is not lost when the channel is closed: the dispatcher gives it to another backend
 }
 
-// passages opens the channels of an address.
-func (o *Opener) passages(a Address) ([]passage, error) {
+// passages opens the channels of an address. With insist a dispatcher that refuses is asked again and again.
+func (o *Opener) passages(a Address, insist bool) ([]passage, error) {
 	senders, err := a.senders()
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (o *Opener) passages(a Address) ([]passage, error) {
 		p, err := o.bindChannel(a, senders)
 		return []passage{p}, err
 	case "dispatch":
-		p, err := o.register(a, senders, 0)
+		p, err := o.register(a, senders, insist)
 		return []passage{p}, err
 	}
 	descriptors, err := o.inherited(a)
@@ -142,7 +142,7 @@ func (o *Opener) openChannels(a Address) ([]Socket, error) {
 		maps.Copy(options, a.Options)
 		a.Options = options
 	}
-	all, err := o.passages(a)
+	all, err := o.passages(a, true) // its other sockets serve meanwhile
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (o *Opener) openChannels(a Address) ([]Socket, error) {
 
 // holdChannels keeps the channels of an address for a program. What a dispatcher gives as listeners is held as such.
 func (o *Opener) holdChannels(a Address) ([]Held, error) {
-	all, err := o.passages(a)
+	all, err := o.passages(a, false)
 	if err != nil {
 		return nil, err
 	}

@@ -108,6 +108,38 @@ func TestHandoff(t *testing.T) {
 	}
 }
 
+// A connection that arrived while this process may open no more files waits until it may.
+func TestHandoffWithoutRoom(t *testing.T) {
+	path := filepath.Join(shortDir(t), "s")
+	s := openOne(t, "handoff:"+path)
+	defer s.Listener.Close()
+	sender := handoff.NewSender(path)
+	defer sender.Close()
+	client := pass(t, sender, listen(t, "tcp", "127.0.0.1:0"))
+	for end := time.Now().Add(patience); !Pending([]Socket{s}); {
+		if time.Now().After(end) {
+			t.Fatal("nobody waits")
+		}
+	}
+	var before unix.Rlimit
+	free, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+	unix.Close(free)
+	if err := errors.Join(err, unix.Getrlimit(unix.RLIMIT_NOFILE, &before)); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(max(free, 4)), Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	_, refused := s.Listener.Accept()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(refused, unix.EMFILE) {
+		t.Errorf("%v, want EMFILE", refused)
+	}
+	exchange(t, acceptOne(t, s.Listener), client)
+}
+
 // A server can be told to pause, and what came meanwhile is there afterwards.
 func TestHandoffDeadline(t *testing.T) {
 	path := filepath.Join(shortDir(t), "s")
@@ -417,9 +449,22 @@ func TestHoldDispatchRefused(t *testing.T) {
 		}()
 		held, _, err := opener().Hold([]Address{address(t, at+options)}, nil)
 		expectError(t, at, err, at, "there is no backend blog")
-		if held != nil {
-			t.Errorf("%v beside an error", held)
+		if held != nil || strings.Count(err.Error(), "dispatch:") > 1 {
+			t.Errorf("%v beside the error %v", held, err)
 		}
+	}
+}
+
+// Who waits for a dispatcher can be asked to end.
+func TestHoldDispatchEnding(t *testing.T) {
+	ending, end := context.WithCancel(t.Context())
+	o := opener()
+	o.Ending = ending
+	time.AfterFunc(10*time.Millisecond, end)
+	path := filepath.Join(shortDir(t), "desk")
+	held, _, err := o.Hold([]Address{address(t, "dispatch:"+path+"#blog")}, nil)
+	if !errors.Is(err, context.Canceled) || held != nil {
+		t.Errorf("%v, %v", held, err)
 	}
 }
 

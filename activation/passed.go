@@ -6,14 +6,19 @@ import (
 	"os"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rouse-server/rouse/activation/handoff"
 )
 
-// passedConnection makes a connection of one that arrived: a plain one, unless the dispatcher knows more of it than the kernel.
+// passedConnection makes a connection of one that arrived: a plain one, unless the dispatcher knows more of it than the kernel. The
+// descriptor is closed, except where there is no room for another one now (tooMany).
 func passedConnection(arrival *handoff.Arrival) (net.Conn, error) {
-	f := os.NewFile(uintptr(arrival.Number), "connection")
-	defer f.Close()
-	c, err := net.FileConn(f)
+	c, err := connectionOf(arrival.Number)
+	if tooMany(err) {
+		return nil, err
+	}
+	unix.Close(arrival.Number)
 	if err != nil {
 		return nil, err
 	}
@@ -24,6 +29,17 @@ func passedConnection(arrival *handoff.Arrival) (net.Conn, error) {
 	}
 	told.unread.Store(int32(len(told.data)))
 	return told, nil
+}
+
+// connectionOf makes a connection of a duplicate of the descriptor.
+func connectionOf(fd int) (net.Conn, error) {
+	number, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3) // a file would close the descriptor in any case
+	if err != nil {
+		return nil, os.NewSyscallError("accept", err)
+	}
+	f := os.NewFile(uintptr(number), "connection")
+	defer f.Close()
+	return net.FileConn(f)
 }
 
 // differs returns what was told of an address, where the kernel says something else.

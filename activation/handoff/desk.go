@@ -14,13 +14,16 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/platform"
 )
 
 // What strangers may take of a desk.
 const (
-	mostSilent  = 64              // that have not said what they want
-	mostPerUser = 1000            // connections of one user, sessions included
-	speakWithin = 5 * time.Second // for the first message, and for who does not read an answer
+	mostSilent   = 64              // that have not said what they want
+	mostSpeaking = 4               // first messages, with their descriptors, that nobody has answered yet: the others wait in the kernel
+	mostPerUser  = 1000            // connections of one user, sessions included
+	speakWithin  = 5 * time.Second // for the first message, and for who does not read an answer
 )
 
 // Desk is the unix socket of a dispatcher where backends register.
@@ -31,6 +34,7 @@ type Desk struct {
 	remove func() // the socket file
 
 	spoken chan *Applicant // those of which the first message is there
+	ears   chan struct{}   // one word for each of them
 	closed chan struct{}
 	close  func() error
 
@@ -53,7 +57,7 @@ func OpenDesk(path string, mode fs.FileMode, owner, group int) (*Desk, error) {
 	}
 	d := &Desk{
 		path: path, file: os.NewFile(uintptr(fd), path), remove: remove,
-		spoken: make(chan *Applicant), closed: make(chan struct{}), perUser: map[uint32]int{},
+		spoken: make(chan *Applicant), ears: make(chan struct{}, mostSpeaking), closed: make(chan struct{}), perUser: map[uint32]int{},
 	}
 	d.close = sync.OnceValue(d.end)
 	if d.raw, err = d.file.SyscallConn(); err != nil {
@@ -202,7 +206,16 @@ func (d *Desk) heard(a *Applicant) {
 // listen reads the first message of an applicant and passes it on.
 func (d *Desk) listen(a *Applicant) {
 	a.conn.file.SetReadDeadline(time.Now().Add(speakWithin))
-	err := a.read()
+	err := a.speaks()
+	if err == nil {
+		select {
+		case d.ears <- struct{}{}:
+			defer func() { <-d.ears }()
+		case <-d.closed:
+		}
+		a.conn.file.SetReadDeadline(time.Now().Add(speakWithin))
+		err = a.read()
+	}
 	d.heard(a)
 	a.conn.file.SetReadDeadline(time.Time{})
 	if err != nil {
@@ -264,6 +277,11 @@ var errDescriptors = errors.New("descriptors were lost on the way: this process 
 
 // errForeign says that somebody speaks another protocol: an answer in ours would mean nothing, or something else.
 var errForeign = errors.New("the first message is of no known protocol")
+
+// speaks waits until the first message is there, and takes nothing.
+func (a *Applicant) speaks() error {
+	return a.conn.raw.Read(func(fd uintptr) bool { return platform.Readable(int(fd)) })
+}
 
 // read takes the first message and says what is wanted.
 func (a *Applicant) read() error {

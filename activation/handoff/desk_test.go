@@ -218,6 +218,33 @@ func TestDeskSilent(t *testing.T) {
 	}
 }
 
+// Who offers many sockets at once, and is anybody, does not make the dispatcher take them all at once.
+func TestDeskOffers(t *testing.T) {
+	d := openDesk(t)
+	listener := descriptor(t, listenTCP(t))
+	held := make([]int, mostHeld)
+	h := helloFrame{backend: "x", takes: "listener", held: make([]uint64, mostHeld)}
+	for i := range held {
+		held[i], h.held[i] = listener, uint64(i+1)
+	}
+	const many = 30
+	before := openDescriptors()
+	for range many {
+		connect(t, d).says(h.append(nil), held...)
+	}
+	for count := range many {
+		a := applicant(t, d)
+		time.Sleep(time.Millisecond) // in which all others would come
+		if open := openDescriptors() - before; open > 3*many+(mostSpeaking+1)*mostHeld {
+			t.Fatalf("%d descriptors are open", open)
+		}
+		if len(a.Held) != mostHeld {
+			t.Errorf("applicant %d holds %d", count, len(a.Held))
+		}
+		a.Refuse("no")
+	}
+}
+
 func TestDeskClose(t *testing.T) {
 	noLeak(t)
 	d := openDesk(t)

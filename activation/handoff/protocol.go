@@ -308,6 +308,9 @@ func parseHello(b []byte) (helloFrame, error) {
 	h.takes = [...]string{"", "either", "listener", "connections", "both"}[f.oneOf(4, "what it takes,")%5]
 	h.credit = uint32(f.number(4))
 	h.held = f.ids(mostHeld)
+	if slices.ContainsFunc(h.held, func(id uint64) bool { return id == 0 || id >= 1<<63 }) {
+		f.wrong("an id is 0, or 2^63 or more") // the next one of the count has to be an id too
+	}
 	if f.err == nil && h.backend == "" {
 		f.wrong("it names no backend")
 	}

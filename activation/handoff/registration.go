@@ -18,6 +18,7 @@ type RegisterOptions struct {
 	Credit     int      // connections granted from the start
 	Slot       *uint32  // socketbox's registration protocol with this number; nil: Rouse's own
 	Dispatcher []uint32 // the users that the dispatcher may have; empty: root and our own
+	Insist     bool     // a refusal is tried again as well, as its rules may change: nobody waits in Assigned for an answer
 	Accepts    Accepts
 	Log        *slog.Logger
 }
@@ -194,6 +195,10 @@ func (r *Registration) Close() error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, a := range r.first { // nobody asked for them
+		unix.Close(a.Number)
+	}
+	r.first = nil
 	for id, h := range r.held {
 		unix.Close(h.number)
 		delete(r.held, id)
@@ -229,6 +234,12 @@ type refusal struct {
 
 func (r refusal) Error() string { return r.reason }
 
+// Is has every refusal be ErrRefused.
+func (r refusal) Is(target error) bool { return target == ErrRefused }
+
+// ErrRefused says that a dispatcher answers, and does not take the program for the backend that it wants to be.
+var ErrRefused = errors.New("the dispatcher refuses")
+
 // run connects again and again.
 func (r *Registration) run() {
 	defer close(r.ended)
@@ -257,13 +268,21 @@ func (r *Registration) mended(err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	never, _ := errors.AsType[refusal](err)
-	if final := never.reason != "" && !never.again || errors.Is(err, errNoSeqpacket); final && r.kind == "" {
+	refused := never.reason != "" && !never.again
+	if final := refused && !r.options.Insist || errors.Is(err, errNoSeqpacket); final && r.kind == "" {
 		r.fail(fmt.Errorf("%s: %w", r, err))
 		return true
 	}
 	if text := err.Error(); text != r.told {
 		r.told = text
-		r.log.Warn(r.String()+": no dispatcher; connecting again and again", "err", err)
+		trouble, level := "no dispatcher", slog.LevelWarn
+		if refused {
+			trouble = "not registered"
+		}
+		if refused || r.kind == "" { // one that was there and is away comes back
+			level = slog.LevelError
+		}
+		r.log.Log(context.Background(), level, r.String()+": "+trouble+"; connecting again and again", "err", err)
 	}
 	return false
 }

@@ -367,6 +367,12 @@ func TestRegistrationRefused(t *testing.T) {
 	if _, again := r.Next(within(t)); again != err {
 		t.Error(again)
 	}
+	insists := register(t, d, RegisterOptions{Insist: true}) // the rules may be mended
+	applicant(t, d).Refuse("there is no backend blog")
+	admit(t, d, Connection, 0)
+	if kind, _, err := insists.Assigned(within(t)); err != nil || kind != Connection {
+		t.Error(kind, err)
+	}
 	other := register(t, d, RegisterOptions{Dispatcher: []uint32{4242}})
 	_, _, err = other.Assigned(within(t))
 	expectError(t, "dispatcher of another user", err, "may not be one")

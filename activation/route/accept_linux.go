@@ -10,24 +10,10 @@ import (
 
 // acceptRaw takes the next client from the queue; EAGAIN when there is none. The connection blocks, as accept(2) gives it, and
 // no option is changed: who gets it decides. (unix.Accept4 would ask for the protocol too, for each connection.)
-//
-// As it does not wait, Go's scheduler is not told of the call: a process that was idle until now would wake its monitor thread
-// first. Only when another process that shares the socket has made it blocking meanwhile it has to know.
-func acceptRaw(fd int) (int, syscall.Sockaddr, error) {
-	flags, _, errno := unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_GETFL, 0)
-	if errno != 0 || flags&unix.O_NONBLOCK == 0 {
-		return syscall.Accept4(fd, unix.SOCK_CLOEXEC)
-	}
-	var from unix.RawSockaddrAny
-	size := uint32(unix.SizeofSockaddrAny)
-	conn, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)), unix.SOCK_CLOEXEC, 0, 0)
-	if errno != 0 {
-		return -1, nil, errno
-	}
-	return int(conn), socketAddress(&from), nil
-}
+func acceptRaw(fd int) (int, syscall.Sockaddr, error) { return syscall.Accept4(fd, unix.SOCK_CLOEXEC) }
 
-// localOf is getsockname(2), without the scheduler too; nil where it fails.
+// localOf is getsockname(2); nil where it fails. As it never waits, Go's scheduler is not told of the call: a process that was
+// idle until now would wake its monitor thread first.
 func localOf(fd int) syscall.Sockaddr {
 	var local unix.RawSockaddrAny
 	size := uint32(unix.SizeofSockaddrAny)

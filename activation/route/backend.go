@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rouse-server/rouse/activation/handoff"
 )
 
@@ -79,6 +81,19 @@ func (b *backend) outlet(path string) *outlet {
 	o.giver = b.newGiver(o, path)
 	b.outlets[path] = o
 	return o
+}
+
+// checkCarriers tells which inherited descriptors are not open here.
+func (c Config) checkCarriers() error {
+	for _, b := range c.Backends {
+		if b.Way != Datagrams || b.Path != "" {
+			continue
+		}
+		if _, err := unix.FcntlInt(uintptr(b.Carrier), unix.F_GETFD, 0); err != nil {
+			return refused("%s: backend %s: descriptor %d is not open (%v): pass a unix socket there, or write a path", b.At, b.Name, b.Carrier, err)
+		}
+	}
+	return nil
 }
 
 func (b *backend) newGiver(o *outlet, path string) giver {

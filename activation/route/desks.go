@@ -82,6 +82,9 @@ func ours(p handoff.Peer) bool { return p.UID == 0 || int(p.UID) == os.Geteuid()
 
 func (d *Dispatcher) tellStatus(a *handoff.Applicant) error {
 	if !ours(a.Peer) {
+		if os.Geteuid() == 0 {
+			return errors.New("the status is told to root alone")
+		}
 		return fmt.Errorf("the status is told to root and to user %d alone", os.Geteuid())
 	}
 	text, err := json.Marshal(d.Status())
@@ -149,7 +152,7 @@ func (d *Dispatcher) named(k *desk, a *handoff.Applicant) (*backend, error) {
 	case found == nil && a.Slot != nil:
 		return nil, fmt.Errorf("no backend has slot %d here", *a.Slot)
 	case found == nil:
-		return nil, fmt.Errorf("there is no backend %q", name)
+		return nil, fmt.Errorf("there is no backend %q: add it to [backends], or mend the name", name)
 	}
 	return found, found.settings().admits(k.config.Path, a.Peer)
 }

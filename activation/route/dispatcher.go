@@ -124,7 +124,7 @@ func (d *Dispatcher) chooseEngine() error {
 		d.kernel, d.engine, d.why = k, Kernel, "the kernel has bpf-sk_lookup"
 		return nil
 	case d.options.Engine == Kernel:
-		return fmt.Errorf("--engine kernel: %w: --engine hand-over does without", err)
+		return refused("--engine kernel: %v: --engine hand-over does without", err)
 	}
 	d.engine, d.why = HandOver, err.Error()
 	return nil
@@ -177,7 +177,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 }
 
 // leaveKernel lets go of the kernel's part. Clients that wait in the queue of a socket that no backend has would be lost with it:
-// they are accepted now.
+// they are accepted now. What is pinned goes on for the backends that have sockets. Where none has, all that the rules would do is
+// to reject the clients of whoever binds those ports next.
 func (d *Dispatcher) leaveKernel() {
 	if d.kernel == nil {
 		return
@@ -187,12 +188,28 @@ func (d *Dispatcher) leaveKernel() {
 	}
 	d.endFronts(time.Now())
 	var left []*front
+	goesOn := d.kernel.inherited()
 	for _, f := range d.fronts {
+		goesOn = goesOn || f.backend != "" && f.given.Load() > 0
 		if f.backend == "" || f.kind != handoff.Listener || f.given.Load() > 0 {
 			continue
 		}
 		if fd, err := duplicate(f.fd); err == nil {
 			left = append(left, &front{d: d, fd: fd, listener: f.listener, transparent: f.transparent, keep: f.keep})
+		}
+	}
+	switch {
+	case d.options.Pin == "":
+	case goesOn:
+		d.log.Info("the kernel goes on by these rules, for the backends that have sockets; to end that, remove the folder of its pins", "pins", d.options.Pin)
+	default:
+		d.kernel.forget()
+	}
+	for _, b := range d.all() {
+		if ss, ok := b.single().sessions(); ok {
+			for _, s := range ss.list() {
+				s.oweNothing()
+			}
 		}
 	}
 	d.kernel.close()

@@ -82,6 +82,10 @@ func (r *rule) why(c condition, x Tuple) string {
 		switch {
 		case !x.Seen:
 			return "it asks for what a TLS client says, and over udp nothing is looked at"
+		case c == ofALPN && len(x.ALPN) == 0:
+			return "the client offers nothing by ALPN, and has to offer " + some(r.ALPN, "or")
+		case c == ofName && x.Name == "":
+			return "the client asks for no name, and has to ask for " + some(r.quoted(), "or")
 		case c == ofALPN:
 			return is("what the client offers by ALPN", strings.Join(x.ALPN, ", "), r.ALPN)
 		}

@@ -32,6 +32,9 @@ func ReadFile(path string) (Config, error) {
 		c.check(&p)
 	}
 	if err := p.err(); err != nil {
+		if filepath.Ext(path) != ".toml" && likeTOML(text) {
+			return Config{}, fmt.Errorf("%s: it looks like TOML, and such a file of rules has a name that ends in .toml; rename it", path)
+		}
 		return Config{}, err
 	}
 	c.Notices = append(c.Notices, c.doubts()...)
@@ -52,4 +55,18 @@ func load(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: larger than %d MiB, so hardly a file of rules; name another", path, maxFile>>20)
 	}
 	return bytes.TrimPrefix(text, []byte("\ufeff")), nil // editors on Windows put it there
+}
+
+// likeTOML tells whether the first line of a text that is no comment is a table or a key of TOML. Directives have a colon behind
+// their first word, and no brackets.
+func likeTOML(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		key, _, isKey := bytes.Cut(line, []byte("="))
+		return line[0] == '[' && len(line) > 2 || isKey && !bytes.ContainsAny(key, ":{")
+	}
+	return false
 }

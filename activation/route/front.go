@@ -257,6 +257,9 @@ func (f *front) expire(now time.Time) {
 		return
 	}
 	due := f.queue.look(now, only.settings().Patience, f.accepted.Load(), waiting)
+	if due > 0 {
+		unix.SetNonblock(f.fd, true) // another process that has the socket may take them first
+	}
 	for ; due > 0 && !f.open(); due-- {
 		fd, from, err := f.d.accept(f.fd)
 		if err == unix.EMFILE || err == unix.ENFILE {

@@ -230,6 +230,29 @@ func (k *kernel) close() {
 	clear(k.places)
 }
 
+// inherited tells whether a backend may have a socket of a dispatcher before this one still.
+func (k *kernel) inherited() bool {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	for _, p := range k.places {
+		for _, s := range p.slots {
+			if s.own == nil && s.backend != "" && !s.failed {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// forget removes what this one has pinned: with close the kernel forgets it.
+func (k *kernel) forget() {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	for _, p := range k.places {
+		p.lookup.Unpin()
+	}
+}
+
 // unpin removes all from the bpf file system, also what a dispatcher before this one left there.
 func (k *kernel) unpin() error {
 	k.lock.Lock()

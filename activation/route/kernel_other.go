@@ -36,5 +36,11 @@ func (k *kernel) counts() map[*Route]uint64 { return nil }
 // close is for Linux.
 func (k *kernel) close() {}
 
+// inherited is for Linux.
+func (k *kernel) inherited() bool { return false }
+
+// forget is for Linux.
+func (k *kernel) forget() {}
+
 // unpin is for Linux.
 func (k *kernel) unpin() error { return nil }

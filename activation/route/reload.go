@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rouse-server/rouse/activation"
 	"github.com/rouse-server/rouse/activation/handoff"
+	"github.com/rouse-server/rouse/activation/route/spelling"
 )
 
 // Reload puts new rules in the place of the old ones, all or nothing. A socket that was there before, under the same listener,
@@ -27,6 +29,9 @@ func (d *Dispatcher) Reload(c Config, sockets map[string][]activation.Held) erro
 	}
 	table, err := Compile(c)
 	if err != nil {
+		return err
+	}
+	if err := c.checkCarriers(); err != nil {
 		return err
 	}
 	fronts, err := d.frontsOf(c, sockets)
@@ -86,10 +91,19 @@ func (d *Dispatcher) frontsOf(c Config, sockets map[string][]activation.Held) ([
 	}
 	for name := range sockets {
 		if !slices.ContainsFunc(c.Listeners, func(l Listener) bool { return l.Name == name }) {
-			return nil, fmt.Errorf("a socket is called %q, but the rules name no such listener", name)
+			names := c.listenerNames()
+			return nil, refused("a socket is called %q, and no listener of the rules is%s: call it as one of them (%s), or write [listeners.%s]", name, spelling.Suggestion(name, names), strings.Join(names, ", "), name)
 		}
 	}
 	return fronts, nil
+}
+
+func (c Config) listenerNames() []string {
+	var names []string
+	for _, l := range c.Listeners {
+		names = append(names, l.Name)
+	}
+	return names
 }
 
 func (d *Dispatcher) frontOf(l Listener, h activation.Held) (*front, error) {

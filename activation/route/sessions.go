@@ -188,9 +188,13 @@ func (ss *sessions) admit(a *handoff.Applicant, gives handoff.Kind, sockets int)
 
 // entrust gives a socket to the session, which accepts from it from now on.
 func (s *session) entrust(f *front) error {
-	o := s.of.o
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	s.of.o.mu.Lock()
+	defer s.of.o.mu.Unlock()
+	return s.pass(f)
+}
+
+// pass is entrust for who holds mu.
+func (s *session) pass(f *front) error {
 	if _, has := s.sockets[f]; has || s.leaving {
 		return nil
 	}
@@ -213,17 +217,27 @@ func (s *session) room() {
 	s.of.o.mu.Lock()
 	owed := s.owed
 	s.owed = nil
-	s.of.o.mu.Unlock()
-	for _, f := range owed {
-		s.entrust(f)
+	for _, f := range owed { // in one go: who withdraws a socket, and closes it then, has to find it here or there
+		s.pass(f)
 	}
+	s.of.o.mu.Unlock()
 	s.of.o.pump()
+}
+
+// oweNothing forgets the sockets that the session has not got yet.
+func (s *session) oweNothing() {
+	s.of.o.mu.Lock()
+	defer s.of.o.mu.Unlock()
+	s.owed = nil
 }
 
 // has notes that the session holds the socket of a front already, under the number.
 func (s *session) has(f *front, id uint64) {
 	s.of.o.mu.Lock()
 	defer s.of.o.mu.Unlock()
+	if s.leaving { // it has ended meanwhile, and nobody would take the socket back
+		return
+	}
 	f.give(1)
 	s.sockets[f] = id
 }

@@ -279,7 +279,7 @@ func (r *reader) known(n *node, what string, in *node) string {
 	if in != nil {
 		words = in.names
 	}
-	advice := fmt.Sprintf("write [%ss.%s], or one that there is", what, text)
+	advice := fmt.Sprintf("write [%ss.%s], or one that there is", what, shown(text))
 	if what == "backend" && text == rejected {
 		advice = "write reject = true instead of to"
 	}

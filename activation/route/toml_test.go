@@ -294,6 +294,13 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s %q: %v", c.name, c.text, err)
 		}
 	}
+	misnamed := filepath.Join(t.TempDir(), "rules.conf")
+	if err := os.WriteFile(misnamed, []byte("# rules\n\n[listeners.web]\naddress = \"tcp:80\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(misnamed); err == nil || err.Error() != misnamed+": it looks like TOML, and such a file of rules has a name that ends in .toml; rename it" {
+		t.Error(err)
+	}
 	if _, err := ReadFile(filepath.Join(t.TempDir(), "none")); !os.IsNotExist(err) && !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("%v", err)
 	}

@@ -36,8 +36,8 @@ func newNetwork(text string) (*network, error) {
 // errAway says that no dispatcher answers.
 var errAway = errors.New("the dispatcher does not answer")
 
-// ask gets a socket from the dispatcher, close-on-exec and non-blocking, and its own address. The error wraps errAway, or the
-// syscall.Errno that the program is to see; with EINPROGRESS there is a socket that connects still.
+// ask gets a socket from the dispatcher, close-on-exec and non-blocking, and its own address. The error wraps errAway,
+// handoff.ErrRefused, or the syscall.Errno that the program is to see; with EINPROGRESS there is a socket that connects still.
 func (n *network) ask(r handoff.NetworkRequest) (fd int, local netip.AddrPort, err error) {
 	for range 2 { // the first time the connection may be one to a dispatcher that ended
 		var client *handoff.NetworkClient
@@ -58,6 +58,9 @@ func (n *network) ask(r handoff.NetworkRequest) (fd int, local netip.AddrPort, e
 		case errno != 0 && errno != syscall.EPIPE && errno != syscall.ENOTCONN && errno != syscall.ENOENT:
 			return -1, local, err
 		}
+	}
+	if errors.Is(err, handoff.ErrRefused) {
+		return -1, netip.AddrPort{}, err
 	}
 	return -1, netip.AddrPort{}, fmt.Errorf("%w: %v", errAway, err)
 }

@@ -110,6 +110,10 @@ func Run(ctx context.Context, services []Bound, o Options) error {
 	}()
 	for _, s := range inetds {
 		for _, h := range s.sockets {
+			if h.Channel != nil { // a dispatcher's socket is not bound where the clients connect to
+				s.log.Info("waits for clients", "socket", h.String())
+				continue
+			}
 			s.log.Info("waits for clients", "socket", h.String(), "address", h.Info.Local)
 		}
 	}

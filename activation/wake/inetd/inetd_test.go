@@ -299,11 +299,14 @@ func TestRefused(t *testing.T) {
 		want  string
 	}{
 		"no program":         {Bound{Service{}, nil}, "no program"},
-		"no file":            {Bound{Service{Command: []string{folder + "/none"}}, nil}, "no such file"},
+		"no file":            {Bound{Service{Command: []string{folder + "/none"}}, nil}, "is not there"},
+		"no folder":          {Bound{Service{Command: []string{"/bin/sh"}, Dir: folder + "/none"}, held(listener)}, "folder " + folder + "/none to start in"},
+		"a file as folder":   {Bound{Service{Command: []string{"/bin/sh"}, Dir: "/bin/sh"}, held(listener)}, "no folder to start in"},
 		"a folder":           {Bound{Service{Command: []string{folder}}, nil}, "is a folder"},
 		"no socket":          {Bound{shell("true"), nil}, "no socket"},
 		"wait and PROXY":     {Bound{waiting(shell("true")), held(proxied)}, "?proxy="},
 		"wait and clients":   {Bound{Service{Command: []string{"/bin/sh"}, Wait: true, PerClient: 1}, held(listener)}, "cannot be held"},
+		"UDP and clients":    {Bound{Service{Command: []string{"/bin/sh"}, PerClient: 1}, held(hold(t, "udp:127.0.0.1:0"))}, "UDP socket is given to one process"},
 		"nothing of a limit": {Bound{Service{Command: []string{"/bin/sh"}, Rate: Rate{Number: 1}}, held(listener)}, "less than nothing"},
 		"standard error":     {Bound{Service{Command: []string{"/bin/sh"}, Stderr: "file"}, held(listener)}, "not to file"},
 		"a NUL":              {Bound{Service{Command: []string{"/bin/sh", "a\x00b"}}, held(listener)}, "NUL"},

@@ -3,6 +3,7 @@ package inetd
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/user"
@@ -91,7 +92,7 @@ func (s Service) Check() error {
 		return refused("no program is named")
 	case slices.ContainsFunc(append(append(s.Command, s.Env...), s.Dir, s.Path), hasNUL):
 		return refused("%s: a NUL byte stands in the command, the folder or the environment", s.name())
-	case s.Wait && (s.PerClient > 0 || s.ClientRate.Number > 0):
+	case s.Wait && s.countsClients():
 		return refused("%s: in wait mode the program accepts the clients itself: a limit for each of them cannot be held", s.name())
 	case s.Most < 0 || s.PerClient < 0 || s.Time < 0 || !s.Rate.valid() || !s.ClientRate.valid():
 		return refused("%s: a limit is less than nothing", s.name())
@@ -101,20 +102,54 @@ func (s Service) Check() error {
 	if err := checkLimits(s.Limits); err != nil {
 		return refused("%s: %v", s.name(), err)
 	}
-	info, err := os.Stat(s.file())
-	switch {
-	case err != nil:
+	if err := s.checkFile(); err != nil {
 		return refused("%s: %v", s.name(), err)
-	case info.IsDir():
-		return refused("%s: %s is a folder, no program", s.name(), s.file())
-	case info.Mode()&0o111 == 0:
-		return refused("%s: %s cannot be executed: chmod +x", s.name(), s.file())
+	}
+	if err := s.checkFolder(); err != nil {
+		return refused("%s: %v", s.name(), err)
 	}
 	if id := s.credential(); id != nil && unix.Geteuid() != 0 {
 		return refused("%s: only root starts programs as another user or group: leave user and group out", s.name())
 	}
 	return nil
 }
+
+// checkFile tells why the program cannot be executed.
+func (s Service) checkFile() error {
+	info, err := os.Stat(s.file())
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s is not there: install it, or mend its path", s.file())
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a folder, no program", s.file())
+	case info.Mode()&0o111 == 0:
+		return fmt.Errorf("%s cannot be executed: chmod +x", s.file())
+	}
+	return nil
+}
+
+// checkFolder tells why the program cannot start in its folder: each client would see an error that seems to be the program's.
+func (s Service) checkFolder() error {
+	if s.Dir == "" {
+		return nil
+	}
+	info, err := os.Stat(s.Dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("the folder %s to start in is not there: create it, or name another", s.Dir)
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%s is no folder to start in: name another", s.Dir)
+	}
+	return nil // what root may not look into, the program's user may
+}
+
+// countsClients tells whether there is a limit for each client.
+func (s Service) countsClients() bool { return s.PerClient > 0 || s.ClientRate.Number > 0 }
+
+// hasClients tells whether clients can be told apart at a socket.
+func hasClients(h activation.Held) bool { return h.Kind != activation.Packet }
 
 func hasNUL(text string) bool { return strings.ContainsRune(text, 0) }
 
@@ -143,6 +178,9 @@ func (h *house) prepare(services []Bound) ([]*service, error) {
 		}
 		for _, socket := range b.Sockets {
 			problems = append(problems, b.Service.check(socket))
+		}
+		if len(b.Sockets) > 0 && !slices.ContainsFunc(b.Sockets, hasClients) && b.Service.countsClients() {
+			problems = append(problems, refused("%s: a UDP socket is given to one process as a whole: a limit for each client cannot be held", b.Service.name()))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
