@@ -23,7 +23,7 @@ func become(who *route.Identity) error {
 			return fmt.Errorf("change the root to %s: %w", who.Chroot, err)
 		}
 	}
-	if who.Groups != nil {
+	if who.Groups != nil || who.User != asItIs && syscall.Geteuid() == 0 { // root's groups are not for another user
 		groups := make([]int, len(who.Groups))
 		for i, g := range who.Groups {
 			groups[i] = int(g)

@@ -66,33 +66,79 @@ func (d *dispatching) readRules(s *subcommand) (route.Config, error) {
 	case err != nil:
 		return rules, failure{exitConfig, problems{withoutPathOf(d.Config, err)}}
 	}
-	if len(rules.Desks) == 0 && d.Socket != "" {
-		rules.Desks = []route.Desk{{Path: d.Socket, Mode: 0o600, Owner: -1, Group: -1}}
-	}
+	d.placeSocket(s, &rules)
 	return rules, d.take(s, rules.Settings)
+}
+
+// placeSocket puts --socket in, where the rules say nothing of it.
+func (d *dispatching) placeSocket(s *subcommand, rules *route.Config) {
+	switch {
+	case d.Socket == "":
+	case len(rules.Desks) == 0:
+		rules.Desks = []route.Desk{{Path: d.Socket, Mode: 0o600, Owner: -1, Group: -1}}
+	case rules.Desks[0].At.Line == 0: // the usual one
+		rules.Desks[0].Path = d.Socket
+	case rules.Desks[0].Path != d.Socket:
+		rules.Notices = append(rules.Notices, fmt.Sprintf("%s %s is not used: the socket is the one at %s", s.given["socket"], d.Socket, rules.Desks[0].At))
+	}
 }
 
 // take puts in the options that stand in the file of rules, where no flag or variable says otherwise.
 func (d *dispatching) take(s *subcommand, settings []route.Setting) error {
+	var wrong []error
 	for _, one := range settings {
 		if s.given[one.Name] != "" && !strings.HasPrefix(s.given[one.Name], d.Config+":") {
 			continue
 		}
 		o, _ := s.option(one.Name)
 		if err := o.set(one.Value); err != nil {
-			return config("%s: %s = %s: %w", one.At, one.Name, one.Value, err)
+			wrong = append(wrong, fmt.Errorf("%s: %s = %s: %w", one.At, one.Name, one.Value, err))
+			continue
 		}
 		s.given[one.Name] = fmt.Sprintf("%s: %s", one.At, one.Name)
+	}
+	if len(wrong) > 0 {
+		return failure{exitConfig, problems{errors.Join(wrong...)}}
+	}
+	return d.checkValues(s)
+}
+
+// checkValues refuses values that nothing can be done with.
+func (d *dispatching) checkValues(s *subcommand) error {
+	if d.Metrics != "" {
+		if _, err := activation.ParseAddress(d.Metrics); err != nil {
+			return s.conflict([]string{"metrics"}, "%s: %w", s.given["metrics"], err)
+		}
+	}
+	if d.Pin != "auto" && d.Pin != "no" && !filepath.IsAbs(d.Pin) {
+		return s.conflict([]string{"pin"}, "%s %s: write auto, no, or the path of a folder from / on", s.given["pin"], d.Pin)
+	}
+	for _, one := range []struct {
+		name string
+		none bool
+	}{{"hello-time", d.HelloTime == 0}, {"hello-size", d.HelloSize == 0}, {"ack-time", d.AckTime == 0}, {"max-waiting", d.MaxWaiting.Value == 0}} {
+		if one.none {
+			return s.conflict([]string{one.name}, "%s 0: with nothing at all no client would be served: write more, or leave it out", s.given[one.name])
+		}
+	}
+	if usual := defaultDispatching().HelloSize; d.HelloSize > usual {
+		return s.conflict([]string{"hello-size"}, "%s %v: at most %v are looked at", s.given["hello-size"], d.HelloSize, usual)
 	}
 	return nil
 }
 
 // withoutPathOf puts the cause behind the path, where the error is one of opening or reading the file.
 func withoutPathOf(path string, err error) error {
-	if wrapped, ok := errors.AsType[*os.PathError](err); ok {
-		return fmt.Errorf("%s: %w", path, wrapped.Err)
+	wrapped, ok := errors.AsType[*os.PathError](err)
+	switch {
+	case !ok:
+		return err
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%s: this user may not read it: let it, or name another file: %w", path, wrapped.Err)
+	case errors.Is(err, syscall.EISDIR):
+		return fmt.Errorf("%s: it is a folder: name a file", path)
 	}
-	return err
+	return fmt.Errorf("%s: %w", path, wrapped.Err)
 }
 
 // showChecked is `rouse dispatch --check`.
@@ -157,7 +203,7 @@ func (d *dispatching) run(c console, s *subcommand, opener *activation.Opener, r
 		notice(log, text)
 	}
 	options := route.Options{
-		Engine: route.Engine(d.Engine), Pin: d.pinFolder(), Grace: time.Duration(d.Grace), HelloTime: time.Duration(d.HelloTime),
+		Engine: route.Engine(d.Engine), Pin: d.pinFolder(), Grace: max(time.Duration(d.Grace), 1), HelloTime: time.Duration(d.HelloTime),
 		HelloBytes: int(d.HelloSize), AckTime: time.Duration(d.AckTime), MostWaiting: int(d.MaxWaiting.Value), Log: log,
 	}
 	dispatcher, err := route.New(rules, byListener, options)
@@ -165,11 +211,13 @@ func (d *dispatching) run(c console, s *subcommand, opener *activation.Opener, r
 		return dispatchFailure(err)
 	}
 	if err := become(rules.Daemon); err != nil {
+		dispatcher.Close()
 		return config("%s: %w", d.Config, err)
 	}
 	if d.Metrics != "" {
 		end, err := d.serveMetrics(s, dispatcher.Status, log)
 		if err != nil {
+			dispatcher.Close()
 			return err
 		}
 		defer end()
@@ -343,6 +391,11 @@ func (o *dispatched) open(rules *route.Config) (map[string][]activation.Held, er
 			if !slices.ContainsFunc(rules.Listeners, func(l route.Listener) bool { return l.Name == name }) {
 				rules.Listeners = append(rules.Listeners, route.Listener{Name: name})
 			}
+		}
+	}
+	for _, l := range rules.Listeners {
+		if len(byListener[l.Name]) == 0 {
+			o.notices = append(o.notices, fmt.Sprintf("listener %s has no socket, and nobody can arrive there: give it an address, or pass a socket of that name", l.Name))
 		}
 	}
 	return byListener, nil

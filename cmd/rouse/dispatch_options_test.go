@@ -53,6 +53,12 @@ func TestDispatchRefusesOptions(t *testing.T) {
 		{"", "--status --socket /nowhere/dispatch.sock", exitFailed, "no dispatcher answers there"},
 		{"", "--config WRONG --check", exitConfig, "dispatch.toml:1: engine = kernal: not one of auto, kernel, hand-over (did you mean kernel?)"},
 		{"ROUSE_DISPATCH_ENGINE=x", "--check", exitConfig, "ROUSE_DISPATCH_ENGINE=x"},
+		{"", "--config RULES --check --metrics 9180", exitUsage, `--metrics: "9180" is not an address`},
+		{"ROUSE_DISPATCH_METRICS=9180", "--config RULES --check", exitConfig, `ROUSE_DISPATCH_METRICS: "9180" is not an address`},
+		{"", "--config RULES --check --pin here", exitUsage, "--pin here: write auto, no, or the path of a folder"},
+		{"", "--config RULES --check --max-waiting 0", exitUsage, "--max-waiting 0: "},
+		{"ROUSE_DISPATCH_HELLO_TIME=0", "--config RULES --check", exitConfig, "ROUSE_DISPATCH_HELLO_TIME 0: "},
+		{"", "--config / --check", exitConfig, "/: it is a folder: name a file"},
 	} {
 		t.Run(c.env+" "+c.args, func(t *testing.T) {
 			var env []string
@@ -80,6 +86,33 @@ func TestDispatchCheckAndExplain(t *testing.T) {
 	code, out, errs = rouse(t, nil, "dispatch", "--config", rules, "--explain", "client=198.51.100.1 local=127.0.0.1:443", "--json")
 	if code != 0 || errs != "" || !strings.Contains(out, `"blog"`) {
 		t.Errorf("%d, %q, %q", code, out, errs)
+	}
+}
+
+// All options of the file that are wrong are told, each with its line.
+func TestDispatchCheckFindsOptions(t *testing.T) {
+	rules := writeRules(t, "ack-time = \"soon\"\nengine = \"kernal\"\n"+someRules)
+	code, out, errs := rouse(t, nil, "dispatch", "--config", rules, "--check")
+	lines := strings.Split(errs, "\n")
+	if code != exitConfig || out != "" || len(lines) != 3 || !strings.Contains(lines[0], "dispatch.toml:1: ack-time = soon") || !strings.Contains(lines[1], "dispatch.toml:2: engine = kernal") {
+		t.Errorf("%d, %q, %q", code, out, errs)
+	}
+}
+
+// --socket is the dispatcher's own socket where the rules name none, and is not passed over in silence where they do.
+func TestDispatchSocket(t *testing.T) {
+	for text, want := range map[string]string{someRules: "/tmp/here", "socket = \"/tmp/there\"\n" + someRules: "/tmp/there"} {
+		d, s := dispatchOptions()
+		if _, err := s.read([]string{"--config", writeRules(t, text), "--socket", "/tmp/here"}); err != nil {
+			t.Fatal(err)
+		}
+		rules, err := d.readRules(s)
+		if err != nil || len(rules.Desks) != 1 || rules.Desks[0].Path != want {
+			t.Errorf("%v, %v, want %s", rules.Desks, err, want)
+		}
+		if told := strings.Contains(strings.Join(rules.Notices, "\n"), "--socket /tmp/here is not used"); told != (want == "/tmp/there") {
+			t.Error(rules.Notices)
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func (d *dispatching) showStatus(c console, s *subcommand) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: the dispatcher has not answered within %v: it is out of processor time or of descriptors; its log may tell", path, statusLimit)
 	case err != nil:
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	var status route.Status
 	if err := json.Unmarshal(text, &status); err != nil {

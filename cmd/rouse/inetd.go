@@ -65,15 +65,22 @@ func (i *spawning) run(s *subcommand, opener *activation.Opener, services []inet
 			activation.CloseHeld(b.Sockets)
 		}
 	}()
+	interrupted := interruptible(opener)
 	for _, e := range services {
 		held, notices, err := i.hold(opener, e)
 		for _, text := range notices {
 			notice(log, text)
 		}
 		if err != nil {
+			if interrupted() {
+				return nil
+			}
 			return err
 		}
 		bound = append(bound, inetd.Bound{Service: e.Service, Sockets: held})
+	}
+	if interrupted() {
+		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -113,12 +120,7 @@ func (i *spawning) services(s *subcommand, command []string) ([]inetd.Entry, []s
 		if err != nil {
 			return nil, nil, failure{exitConfig, problems{withoutPathOf(i.Services, err)}}
 		}
-		for n := range entries {
-			if err := i.complete(s, &entries[n].Service); err != nil {
-				return nil, nil, err
-			}
-		}
-		return entries, notices, nil
+		return entries, notices, i.completeAll(s, entries)
 	}
 	entry := inetd.Entry{Service: inetd.Service{Command: command, Wait: i.Wait}}
 	for _, text := range i.Listen {
@@ -140,6 +142,27 @@ func (i *spawning) services(s *subcommand, command []string) ([]inetd.Entry, []s
 		return nil, nil, wakeFailure(err)
 	}
 	return []inetd.Entry{entry}, nil, inetdFailure(one.Check())
+}
+
+// completeAll puts in what the options say of all services of a file, and tells what is wrong with each.
+func (i *spawning) completeAll(s *subcommand, entries []inetd.Entry) error {
+	if len(entries) == 0 {
+		return config("%s: there is no service in it: write a line for each, or name another file", i.Services)
+	}
+	var wrong []error
+	for n := range entries {
+		e := &entries[n]
+		if err := i.complete(s, &e.Service); err != nil {
+			return err
+		}
+		if err := e.Service.Check(); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s:%d: %w", e.File, e.Line, err))
+		}
+	}
+	if len(wrong) > 0 {
+		return failure{exitConfig, problems{errors.Join(wrong...)}}
+	}
+	return nil
 }
 
 // complete puts in what the options say of every service. Limits that stand in the file stay.
@@ -173,6 +196,9 @@ func (i *spawning) complete(s *subcommand, one *inetd.Service) error {
 func inetdFailure(err error) error {
 	if _, ok := errors.AsType[inetd.Refused](err); ok {
 		return failure{exitConfig, err}
+	}
+	if errors.Is(err, io.EOF) {
+		return errors.New("nobody can pass connections any more: the other side has closed the socket")
 	}
 	return err
 }

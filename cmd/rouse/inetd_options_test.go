@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +27,8 @@ func TestInetdRefusesOptions(t *testing.T) {
 		{"", "--group no-such-group true", exitUsage, "there is no group of that name"},
 		{"", "--limit nofiles=3 true", exitUsage, "--limit nofiles=3"},
 		{"", "--services none.conf", exitConfig, "there is no such file"},
+		{"", "--services /dev/null", exitConfig, "/dev/null: there is no service in it"},
+		{"", "--listen tcp:127.0.0.1:0 --directory /no/such true", exitConfig, "the folder /no/such to start in is not there"},
 		{"", "--services none.conf true", exitUsage, "names the programs: leave true out"},
 		{"", "--services none.conf --user root", exitUsage, "exclude each other"},
 		{"", "--listen tcp:1 --fd 0 true", exitUsage, "exclude each other"},
@@ -43,6 +47,19 @@ func TestInetdRefusesOptions(t *testing.T) {
 				t.Errorf("%d, %s, want %d, %s", code, errs, c.code, c.want)
 			}
 		})
+	}
+}
+
+// What is wrong with the services of a file is told by --check, all of it with its line.
+func TestInetdChecksServices(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "inetd.conf")
+	if err := os.WriteFile(file, []byte("8 stream tcp nowait root /no/such/program x\n\n9 stream tcp nowait root /etc/passwd x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := rouse(t, nil, "inetd", "--check", "--services", file)
+	lines := strings.Split(errs, "\n")
+	if code != exitConfig || out != "" || len(lines) != 3 || !strings.Contains(lines[0], file+":1: 8: /no/such/program is not there") || !strings.Contains(lines[1], file+":3: 9: /etc/passwd cannot be executed") {
+		t.Errorf("%d, %s%s", code, out, errs)
 	}
 }
 

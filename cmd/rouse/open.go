@@ -206,7 +206,7 @@ func socketFailure(err error) error {
 	switch {
 	case err == nil, errors.Is(err, activation.ErrGone):
 		return err
-	case errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, activation.ErrNoDispatcher): // it may be there later
 		return failure{exitFailed, err}
 	}
 	if _, ok := errors.AsType[failure](err); ok {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,9 @@ func runProgram(c console) error {
 	opener.Log = slog.New(lines.handler())
 	held, notices, err := r.hold(s, opener)
 	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil // it was asked to end
+		}
 		return err
 	}
 	defer activation.CloseHeld(held)
@@ -99,6 +103,9 @@ func (r *running) hold(s *subcommand, opener *activation.Opener) ([]activation.H
 	var fd *uint
 	if r.Fd.Given {
 		fd = &r.Fd.Value
+	}
+	if slices.ContainsFunc(addresses, func(a activation.Address) bool { return a.Source == "dispatch" }) {
+		defer interruptible(opener)()
 	}
 	held, notices, err := opener.Hold(addresses, fd)
 	return held, notices, socketFailure(err)

@@ -158,7 +158,29 @@ func MakeFolder(folder string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("pins: %w", err)
 	}
-	return nil
+	return ownAlone(folder)
+}
+
+// ownAlone tells whether another user could put something into a folder of a bpf file system, or another one into its place: where
+// it is mounted mostly everybody may make folders.
+func ownAlone(folder string) error {
+	for at := filepath.Clean(folder); ; at = filepath.Dir(at) {
+		var st unix.Statfs_t
+		if err := unix.Statfs(at, &st); err != nil {
+			return fmt.Errorf("pins in %s: %w", folder, err)
+		}
+		if st.Type != unix.BPF_FS_MAGIC {
+			return nil
+		}
+		var file unix.Stat_t
+		if err := unix.Lstat(at, &file); err != nil {
+			return fmt.Errorf("pins in %s: %w", folder, err)
+		}
+		open := file.Mode&0o022 != 0 && file.Mode&unix.S_ISVTX == 0 // as in /tmp, what stands there is its owner's
+		if file.Mode&unix.S_IFMT != unix.S_IFDIR || open || file.Uid != 0 && int(file.Uid) != os.Geteuid() {
+			return fmt.Errorf("pins in %s: other users may change %s: remove it, or choose another folder", folder, at)
+		}
+	}
 }
 
 // The files of a folder. A later version that lays the maps out in another way names them otherwise.

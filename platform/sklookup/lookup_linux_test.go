@@ -460,6 +460,21 @@ func TestPins(t *testing.T) {
 	if err := MakeFolder(filepath.Join(t.TempDir(), "pins")); err == nil {
 		t.Error("a folder that is on no bpf file system was taken")
 	}
+	for name, spoil := range map[string]func(string) error{
+		"theirs":   func(at string) error { return os.Chown(at, 4711, 4711) },
+		"writable": func(at string) error { return os.Chmod(at, 0o777) },
+		"a link":   func(at string) error { return errors.Join(os.Remove(at), os.Symlink(folder, at)) },
+	} {
+		at := filepath.Join(bpf, name)
+		if err := errors.Join(os.Mkdir(at, 0o700), spoil(at)); err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []string{at, filepath.Join(at, "below")} {
+			if err := MakeFolder(at); err == nil {
+				t.Errorf("%s, which others may change, was taken", at)
+			}
+		}
+	}
 }
 
 // TestShutdown ends the listening of a socket in a slot: its clients wait until it listens again.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -261,6 +262,27 @@ func TestRestartOfTheDispatcher(t *testing.T) {
 		stopped(t, serve)
 		stopped(t, s.Process)
 	})
+}
+
+// Without this the rules of a dispatcher that has ended would reject the clients of the server that has its port next.
+func TestEndLeavesThePort(t *testing.T) {
+	t.Parallel()
+	pin := pinFolder(t)
+	s := play(t, "kernel", "[listeners.web]\naddress = \"tcp:0.0.0.0:PORT\"\n[backends.a]\n[[routes]]\nclient = \"192.0.2.1\"\nto = \"a\"\n", "--pin="+pin)
+	stopped(t, s.Process)
+	if left, _ := filepath.Glob(filepath.Join(pin, "*", "*")); len(left) > 0 {
+		t.Error("what nobody has is pinned:", left)
+	}
+	l, err := net.Listen("tcp4", s.at("0.0.0.0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.DialTimeout("tcp4", s.at("127.0.0.1"), limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
 }
 
 // Without this a restart of `rouse serve` behind a dispatcher would cost requests.
