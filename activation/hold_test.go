@@ -156,7 +156,7 @@ func TestHoldErrors(t *testing.T) {
 	for text, wants := range map[string][]string{
 		"fd:999":                              {"fd:999", "not open"},
 		"systemd:web":                         {"systemd:web", "LISTEN_FDS is not set"},
-		"tcp:" + taken.Addr().String():        {"is taken by"},
+		"tcp:" + taken.Addr().String():        {"tcp:127.0.0.1", "address already in use"},
 		"udp:" + packets.LocalAddr().String(): {"udp:127.0.0.1", "is taken by another program"},
 	} {
 		held, _, err := opener().Hold([]Address{address(t, "tcp:127.0.0.1:0"), address(t, text)}, nil)
