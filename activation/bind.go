@@ -100,7 +100,7 @@ func bindError(a Address, hostPort string, err error) error {
 			by = holder
 		}
 		if strings.HasSuffix(by, fmt.Sprintf("(pid %d)", os.Getpid())) {
-			by += ", which is this process, by another address"
+			return fmt.Errorf("%s: another address of this process has port %d: leave one of them out: %w", a, port, cause)
 		}
 		return fmt.Errorf("%s: port %d is taken by %s: stop that, or choose another port: %w", a, port, by, cause)
 	case syscall.EACCES:

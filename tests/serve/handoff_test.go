@@ -32,7 +32,7 @@ func passedTo(t *testing.T, a *activator, network, host string, options ...strin
 	dir := program.ShortDir(t)
 	args := []string{"--listen", "http=handoff:" + filepath.Join(dir, "http"), "--listen", "https=handoff:" + filepath.Join(dir, "https")}
 	p = a.alone(append(args, options...)...)
-	p.Stderr.WaitFor("https on "+filepath.Join(dir, "https"), limit)
+	p.Stderr.WaitFor("at https on the connections that arrive from handoff:"+filepath.Join(dir, "https"), limit)
 	return p, program.SenderTo(t, filepath.Join(dir, "http")).Front(network, host), program.SenderTo(t, filepath.Join(dir, "https")).Front(network, host)
 }
 
@@ -119,7 +119,7 @@ func TestPassedWrongDescriptors(t *testing.T) {
 	a := newActivator(t)
 	path := filepath.Join(program.ShortDir(t), "s")
 	p := a.alone("--log-level", "warn", "--listen", "http=handoff:"+path)
-	p.Stderr.WaitFor("http on "+path, limit)
+	p.Stderr.WaitFor("at http on the connections that arrive from handoff:"+path, limit)
 	if got := mode(path); got != 0o660 {
 		t.Errorf("%s has mode %v", path, got)
 	}
@@ -160,13 +160,13 @@ func TestPassedConnectionsPathOfTheLiving(t *testing.T) {
 	a := newActivator(t)
 	path := filepath.Join(program.ShortDir(t), "s")
 	first := a.alone("--listen", "http=handoff:"+path)
-	first.Stderr.WaitFor("http on "+path, limit)
+	first.Stderr.WaitFor("at http on the connections that arrive from handoff:"+path, limit)
 	second := a.alone("--listen", "http=handoff:"+path)
 	exit(t, second, 1)
 	first.Signal(syscall.SIGKILL)
 	first.Wait(limit)
 	third := a.alone("--listen", "http=handoff:"+path)
-	third.Stderr.WaitFor("http on "+path, limit)
+	third.Stderr.WaitFor("at http on the connections that arrive from handoff:"+path, limit)
 	if _, body := dial(t, program.SenderTo(t, path).Front("tcp4", "127.0.0.1:0")).get("/"); body != content {
 		t.Errorf("it answers %q", body)
 	}
