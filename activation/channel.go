@@ -227,6 +227,13 @@ func (l *channelListener) Waiting() bool {
 	return only
 }
 
+// Refuse ends the passing of connections that only this process can serve; those that were passed before still come.
+func (l *channelListener) Refuse() {
+	if c, ok := l.channel.(interface{ Refuse() }); ok {
+		c.Refuse()
+	}
+}
+
 // look takes what waits, until there is one that only this process can serve, and tells what it found.
 func (l *channelListener) look() (any, only bool) {
 	l.mu.Lock()

@@ -129,6 +129,7 @@ func (a *accepter) resume() {
 func (a *accepter) stop() {
 	a.pause()
 	if l, ok := a.socket.Listener.(queuer); ok {
+		l.Refuse()
 		a.empty(l, l.Waiting)
 	} else if l, ok := a.socket.Listener.(kernelQueue); ok && a.socket.Bound {
 		a.empty(l, func() bool { return readable(l) })
@@ -149,6 +150,7 @@ type kernelQueue interface {
 // queuer is a listener over which connections are passed: it tells whether one waits that nobody else can serve.
 type queuer interface {
 	deadliner
+	Refuse() // no further one can be passed
 	Waiting() bool
 }
 

@@ -366,6 +366,14 @@ func (d *Datagrams) Close() error {
 	return d.file.Close()
 }
 
+// Refuse ends the sending: who sends to a socket that was bound here sees that at once. What was sent before still comes.
+func (d *Datagrams) Refuse() {
+	if d.bound {
+		d.remove()
+		d.raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RD) })
+	}
+}
+
 // takeRest stops all senders, who see it at once, and takes what they had sent.
 func (d *Datagrams) takeRest() {
 	buffer := make([]byte, 128)

@@ -305,7 +305,15 @@ func (w *worker) stop() {
 		l.Close()
 	}
 	w.mu.Unlock()
-	w.hands.Wait()
+	done := make(chan struct{})
+	go func() {
+		w.hands.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second): // an accept may wait where another process has made the shared socket blocking; it has nobody in its hands
+	}
 }
 
 // greeting is what the backend says to the client at these addresses.
