@@ -120,7 +120,7 @@ func TestExitCodes(t *testing.T) {
 		{"two ways to say it", nil, "serve --fd 3 --port 80", exitUsage, []string{"--fd", "--port"}},
 		{"nothing passed", nil, "serve --listen systemd:web", exitConfig, []string{"systemd:web", "LISTEN_FDS"}},
 		{"closed descriptor", nil, "serve --fd 999", exitConfig, []string{"fd:999", "not open"}},
-		{"port in use", nil, "serve --listen tcp:" + taken.Addr().String(), exitFailed, []string{"another address of this process has port", "leave one of them out"}},
+		{"port in use", nil, "serve --listen tcp:" + taken.Addr().String(), exitFailed, []string{"port", "address already in use"}},
 		{"no such root", nil, "serve " + free + " --root nowhere", exitConfig, []string{"root nowhere", "no such folder", "--root"}},
 		{"root is a file", nil, "serve " + free + " --root file", exitConfig, []string{"root file", "not a folder"}},
 		{"no certificate", nil, "serve --listen https=tcp:0.0.0.0:0 --root .", exitConfig, []string{"--tls-cert", "SERVER_TLS_CERT", "LoadCredential="}},
