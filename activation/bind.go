@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -159,7 +158,7 @@ func bindUnix(a Address) ([]Socket, error) {
 	}
 	abstract := strings.HasPrefix(a.Detail, "@")
 	if !abstract {
-		defer lockFolder(filepath.Dir(a.Detail))()
+		defer platform.LockFolder(filepath.Dir(a.Detail))()
 		if err := removeStale(a); err != nil {
 			return nil, err
 		}
@@ -210,7 +209,7 @@ func removingOwn(l net.Listener, path string) (net.Listener, error) {
 	socket := l.(*net.UnixListener)
 	socket.SetUnlinkOnClose(false)
 	return ownFile{socket, sync.OnceFunc(func() {
-		defer lockFolder(filepath.Dir(path))() // nobody binds the name between the look and the removal
+		defer platform.LockFolder(filepath.Dir(path))() // nobody binds the name between the look and the removal
 		if now, err := os.Lstat(path); err == nil && os.SameFile(now, file) {
 			os.Remove(path)
 		}
@@ -259,22 +258,6 @@ func id(name string, lookup func() (string, error)) (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(text)
-}
-
-// lockFolder takes an advisory lock on the folder and returns what gives it back. Where it cannot be had (a network file
-// system, no permission) two starting processes may still meet; that is no reason not to start.
-func lockFolder(folder string) (unlock func()) {
-	f, err := os.Open(folder)
-	if err != nil {
-		return func() {}
-	}
-	for range 100 { // at most a second: who holds it longer is not a Rouse that starts
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != unix.EWOULDBLOCK {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return func() { f.Close() }
 }
 
 // Blocked tells of a file in the place of a unix socket that will not be removed, as it is no socket.

@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/platform"
 )
 
 // backlog is how many may wait to be accepted at a socket that listens here; the kernel takes less where somaxconn is less.
@@ -30,7 +31,7 @@ func bindAt(fd int, path string, mode fs.FileMode, owner, group int) (remove fun
 	if strings.HasPrefix(path, "@") { // an abstract name, which has no file (unix(7))
 		return func() {}, bindAndListen(fd, kind, path)
 	}
-	defer lockFolder(filepath.Dir(path))() // of two processes that find the same stale file only one removes it
+	defer platform.LockFolder(filepath.Dir(path))() // of two processes that find the same stale file only one removes it
 	if err := removeStale(kind, path); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func own(path string, owner, group int) error {
 
 // removeOwn takes the file away if it is still that one. As long as its socket is open no other file can have its inode.
 func removeOwn(path string, file fs.FileInfo) {
-	defer lockFolder(filepath.Dir(path))() // nobody binds the name between the look and the removal
+	defer platform.LockFolder(filepath.Dir(path))() // nobody binds the name between the look and the removal
 	if now, err := os.Lstat(path); err == nil && os.SameFile(now, file) {
 		os.Remove(path)
 	}
@@ -149,20 +150,4 @@ func probe(kind int, path string) error {
 	}
 	defer unix.Close(fd)
 	return unix.Connect(fd, &unix.SockaddrUnix{Name: path})
-}
-
-// lockFolder takes an advisory lock on the folder and returns what gives it back. Where it cannot be had (a network file
-// system, no permission) two starting processes may still meet; that is no reason not to start.
-func lockFolder(folder string) (unlock func()) {
-	f, err := os.Open(folder)
-	if err != nil {
-		return func() {}
-	}
-	for range 100 { // at most a second: who holds it longer is not a Rouse that starts
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != unix.EWOULDBLOCK {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return func() { f.Close() }
 }
