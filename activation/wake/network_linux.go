@@ -194,21 +194,11 @@ func (o *outside) complain(level slog.Level, text string) {
 // answerConnect answers connect(2). The address is read once: what was judged is what counts. A socket that the dispatcher made is
 // never connected by the program itself, as the address could be another one by then.
 func (o *outside) answerConnect(c seccomp.Call) error {
-	const most = 128 // sizeof(struct sockaddr_storage), socket(7)
-	length := int32(c.Args[2])
-	if length < 2 || length > most {
-		return o.notifier.Continue(c) // the kernel refuses it
-	}
-	raw := make([]byte, length)
-	err := process.ReadMemory(c.TID, c.Args[1], raw)
-	switch {
-	case !o.notifier.Valid(c): // only now it is certain that it was the caller's memory
-		return nil
-	case errors.Is(err, unix.EFAULT):
-		return o.notifier.Continue(c) // the kernel says so itself
-	case err != nil:
-		o.complain(slog.LevelError, fmt.Sprintf("the address of a connect cannot be read (%v), so it is refused (EPERM): let the unit set the user (User=), or give Rouse CAP_SYS_PTRACE", err))
-		return o.notifier.Fail(c, unix.EPERM)
+	raw, err := addressOf(o.notifier, c, func(cause error) {
+		o.complain(slog.LevelError, fmt.Sprintf("the address of a connect cannot be read (%v), so it is refused (EPERM): let the unit set the user (User=), or give Rouse CAP_SYS_PTRACE", cause))
+	})
+	if raw == nil {
+		return err
 	}
 	apart := binary.NativeEndian.Uint16(raw) == unix.AF_UNSPEC
 	to, ok := readAddress(raw)

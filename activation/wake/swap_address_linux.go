@@ -2,6 +2,7 @@ package wake
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/rouse-server/rouse/platform"
 	"github.com/rouse-server/rouse/platform/process"
+	"github.com/rouse-server/rouse/platform/seccomp"
 )
 
 // readAddress reads a struct sockaddr (ip(7), ipv6(7), unix(7)). ok is false for families that are never mapped, and for
@@ -68,4 +70,26 @@ func writeAddress(tid int, at, lengthAt uint64, raw []byte) error {
 	}
 	binary.NativeEndian.PutUint32(length[:], uint32(len(raw)))
 	return process.WriteMemory(tid, lengthAt, length[:])
+}
+
+// addressOf reads the address that a bind or a connect was given, once: what was judged is what counts. Nil says that the call is
+// answered already, with the error of that; unread is told why an address could not be read, for which the call was refused.
+func addressOf(n *seccomp.Notifier, c seccomp.Call, unread func(cause error)) ([]byte, error) {
+	const most = 128 // sizeof(struct sockaddr_storage), socket(7)
+	length := int32(c.Args[2])
+	if length < 2 || length > most {
+		return nil, n.Continue(c) // the kernel refuses it
+	}
+	raw := make([]byte, length)
+	err := process.ReadMemory(c.TID, c.Args[1], raw)
+	switch {
+	case !n.Valid(c): // only now it is certain that it was the caller's memory
+		return nil, nil
+	case errors.Is(err, unix.EFAULT):
+		return nil, n.Continue(c) // the kernel says so itself
+	case err != nil:
+		unread(err)
+		return nil, n.Fail(c, unix.EPERM)
+	}
+	return raw, nil
 }

@@ -131,21 +131,11 @@ func descriptorOf(c seccomp.Call) int { return int(int32(c.Args[0])) }
 
 // bind answers bind(2). The address is read once: what was judged is what counts.
 func (s *swapper) bind(c seccomp.Call) error {
-	const most = 128 // sizeof(struct sockaddr_storage), socket(7)
-	length := int32(c.Args[2])
-	if length < 2 || length > most {
-		return s.notifier.Continue(c) // the kernel refuses it
-	}
-	raw := make([]byte, length)
-	err := process.ReadMemory(c.TID, c.Args[1], raw)
-	switch {
-	case !s.notifier.Valid(c): // only now it is certain that it was the caller's memory
-		return nil
-	case errors.Is(err, unix.EFAULT):
-		return s.notifier.Continue(c) // the kernel says so itself
-	case err != nil:
-		s.say(c, complaint{true, fmt.Sprintf("the address of a bind cannot be read (%v), so it is refused (EPERM): the program changed its user before it bound, or Yama forbids it (kernel.yama.ptrace_scope); let the unit set the user (User=), or give Rouse CAP_SYS_PTRACE", err)})
-		return s.notifier.Fail(c, unix.EPERM)
+	raw, err := addressOf(s.notifier, c, func(cause error) {
+		s.say(c, complaint{true, fmt.Sprintf("the address of a bind cannot be read (%v), so it is refused (EPERM): the program changed its user before it bound, or Yama forbids it (kernel.yama.ptrace_scope); let the unit set the user (User=), or give Rouse CAP_SYS_PTRACE", cause)})
+	})
+	if raw == nil {
+		return err
 	}
 	asked, ok := readAddress(raw)
 	if !ok {
