@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -141,10 +140,7 @@ func (r *running) explain(c console, s *subcommand, command []string, opener *ac
 	if !r.JSON {
 		return writeExplanation(c.stdout, e)
 	}
-	encoder := json.NewEncoder(c.stdout)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(e)
+	return writeJSON(c.stdout, e)
 }
 
 // writeExplanation is for people.
