@@ -213,7 +213,7 @@ func fcntlNonblock(fd int) error {
 }
 
 // passing tells whether an error says that something is wanting now that may be there again later. EBADF is what dup3(2) says of a
-// number above the limit, which syscall.ForkExec takes behind the highest that is open.
+// number above the limit: syscall.ForkExec takes the one behind the highest that it is given.
 func passing(err error) bool {
 	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.EAGAIN, unix.EBADF} {
 		if errors.Is(err, e) {

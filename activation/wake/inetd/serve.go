@@ -2,6 +2,7 @@ package inetd
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -209,9 +210,15 @@ func (s *service) connection(ctx context.Context, fd int, p peer, ended func()) 
 // that failed, and has told why.
 func (s *service) persist(ctx context.Context, fd int, p peer, ended func(*child)) *child {
 	env, who := p.environment(s.env), p.String()
+	given := fd
+	defer func() {
+		if given != fd {
+			unix.Close(given)
+		}
+	}()
 	var rest time.Duration
 	for began := time.Now(); ; {
-		c, err := s.start(fd, env, who, ended)
+		c, err := s.start(given, env, who, ended)
 		switch {
 		case err == nil:
 			return c
@@ -221,6 +228,11 @@ func (s *service) persist(ctx context.Context, fd int, p peer, ended func(*child
 		}
 		s.reports.warn("no process can be started now; clients wait", "program", s.path, "err", err)
 		rest = s.pause(ctx, rest)
+		if errors.Is(err, unix.EBADF) && given == fd { // it has the last number of all: see passing
+			if low, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+				given = low
+			}
+		}
 	}
 }
 
