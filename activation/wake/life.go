@@ -384,8 +384,8 @@ func (l *life) endWithProgram(status syscall.WaitStatus, lines string) state {
 	level := slog.LevelInfo
 	if l.status != 0 {
 		level = slog.LevelError
-		l.Manager.Status(l.name() + " " + ended(status) + lines)
 	}
+	l.Manager.Stopping(l.name() + " " + ended(status) + lines)
 	l.say(level, "%s %s%s", l.name(), ended(status), lines)
 	return nil
 }

@@ -37,6 +37,8 @@ func TestRelayedProgram(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM) // before a client is answered, upon which it may be stopped
 	var listeners []net.Listener
 	for one := range strings.SplitSeq(address, " ") {
 		l, err := net.Listen(network, one)
@@ -50,8 +52,6 @@ func TestRelayedProgram(t *testing.T) {
 	for _, l := range listeners {
 		go answer(l, &busy)
 	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM)
 	<-stop
 	for _, l := range listeners {
 		l.Close()
