@@ -35,6 +35,8 @@ type Registration struct {
 	ended chan struct{} // closed when nothing connects any more
 	some  chan struct{} // one word: there is an arrival, or Next has something else to tell
 	room  chan struct{} // one word: more was granted
+	hurry chan struct{} // closed when Close wants to give back what is held
+	back  chan struct{} // one word: a dispatcher has it again
 
 	mu          sync.Mutex
 	link        *link // to the dispatcher that has admitted us; nil while there is none
@@ -71,6 +73,7 @@ func Register(path, backend string, o RegisterOptions) *Registration {
 	r := &Registration{
 		path: path, backend: backend, options: o, log: o.Log, granted: o.Credit, window: o.Credit,
 		ended: make(chan struct{}), some: make(chan struct{}, 1), room: make(chan struct{}, 1), admitted: make(chan struct{}),
+		hurry: make(chan struct{}), back: make(chan struct{}, 1),
 		held: map[uint64]heldSocket{},
 	}
 	r.refusals = newComplaints(o.Log, r.String())
@@ -176,11 +179,26 @@ func (r *Registration) due() bool {
 }
 
 // Close leaves the dispatcher. Connections that Next has returned are accepted by it; what else was on its way goes to other
-// backends, as far as the protocol can.
+// backends, as far as the protocol can. Where the dispatcher is just being restarted it waits for a moment: the next one has not
+// got the sockets yet that are held here, and their clients would be lost with them.
 func (r *Registration) Close() error {
 	r.mu.Lock()
 	if r.failure == nil {
 		r.fail(net.ErrClosed)
+		close(r.hurry)
+	}
+	if r.link == nil && len(r.held) > 0 {
+		select {
+		case <-r.back: // an earlier one
+		default:
+		}
+		r.mu.Unlock()
+		select {
+		case <-r.back:
+		case <-r.ended:
+		case <-time.After(giveBackTime):
+		}
+		r.mu.Lock()
 	}
 	l, queue := r.link, r.queue
 	r.queue = nil
@@ -240,10 +258,14 @@ func (r refusal) Is(target error) bool { return target == ErrRefused }
 // ErrRefused says that a dispatcher answers, and does not take the program for the backend that it wants to be.
 var ErrRefused = errors.New("the dispatcher refuses")
 
+// giveBackTime is how long Close waits for a dispatcher that is away. One that is restarted is back much sooner.
+const giveBackTime = 2 * time.Second
+
 // run connects again and again.
 func (r *Registration) run() {
 	defer close(r.ended)
-	const shortest, longest = time.Millisecond, time.Second
+	const shortest = time.Millisecond
+	longest, hurry := time.Second, r.hurry
 	for rest := shortest; r.life.Err() == nil; rest = min(2*rest, longest) {
 		begun := time.Now()
 		err := r.session()
@@ -259,6 +281,8 @@ func (r *Registration) run() {
 		select {
 		case <-time.After(rest):
 		case <-r.life.Done():
+		case <-hurry:
+			rest, longest, hurry = shortest, 20*time.Millisecond, nil
 		}
 	}
 }
@@ -343,6 +367,7 @@ func (r *Registration) welcome(l *link, kind Kind) error {
 	}
 	r.link = l
 	r.told = ""
+	wake(r.back)
 	r.log.Info(r.String() + ": registered with the dispatcher")
 	return nil
 }

@@ -355,6 +355,41 @@ func TestRegistrationListeners(t *testing.T) {
 	}
 }
 
+// Who ends while the dispatcher is restarted gives the next one what the last had lent, or the clients in its queue were lost.
+func TestRegistrationGivesBack(t *testing.T) {
+	noLeak(t)
+	var l logged
+	d := openDesk(t)
+	front := listenTCP(t)
+	r := register(t, d, RegisterOptions{Takes: "listener", Log: l.log()})
+	s, w, _ := admit(t, d, Listener, 1)
+	one, err := s.GiveSocket(Listener, descriptor(t, front), "web", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, first := assigned(t, r)
+	unix.Close(first[0].Number)
+	d.Close()
+	s.Close()
+	get(t, w.ended)
+	l.await(t, "no dispatcher", 1)
+	closed := make(chan error, 1)
+	go func() { closed <- r.Close() }()
+	again, err := OpenDesk(d.Path(), 0o600, -1, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { again.Close() })
+	_, w, a := admit(t, again, Listener, 0)
+	if len(a.Held) != 1 || a.Held[0].ID != one || !platform.SameFile(a.Held[0].Number, descriptor(t, front)) {
+		t.Fatalf("%+v", a.Request)
+	}
+	unix.Close(a.Held[0].Number)
+	if err := errors.Join(get(t, closed), get(t, w.ended)); err != nil {
+		t.Error(err)
+	}
+}
+
 // Refusals: one that no retry mends is told at once, another is tried again.
 func TestRegistrationRefused(t *testing.T) {
 	noLeak(t)
