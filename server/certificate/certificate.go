@@ -1,5 +1,5 @@
 // Package certificate holds the TLS key pair that new handshakes get: it loads the pair from PEM files, keeps it
-// current while the files change, and makes the development certificate.
+// current while the files change, and makes and renews self-signed certificates, that of development among them.
 package certificate
 
 import (

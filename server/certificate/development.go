@@ -2,12 +2,6 @@ package certificate
 
 import (
 	"cmp"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -20,9 +14,6 @@ import (
 
 const (
 	developmentFile = "development.pem"
-
-	// Chrome refuses more than 398 days from public issuers, Apple more than 825 from anybody (support.apple.com/103769).
-	developmentLife = 397 * 24 * time.Hour
 	renewBefore     = 30 * 24 * time.Hour
 )
 
@@ -93,7 +84,10 @@ func keep(dir string, text []byte, now time.Time) (s *Store, created bool, err e
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, false, err
 	}
-	defer lock(dir)()
+	// Without a turn each process serves a pair of its own that is whole, and Watch brings them together.
+	if unlock, err := lock(dir, time.Second); err == nil {
+		defer unlock()
+	}
 	path := filepath.Join(dir, developmentFile)
 	if s := usable(path, now); s != nil {
 		return s, false, nil
@@ -105,21 +99,21 @@ func keep(dir string, text []byte, now time.Time) (s *Store, created bool, err e
 	return s, true, err
 }
 
-// lock makes processes that start at once take turns, so that all of them end with the same certificate; it returns what
-// ends the turn. After one second, or where the file system knows no locks, it goes on without: each then serves a
-// pair of its own that is whole, and Watch brings them together.
-func lock(dir string) (unlock func()) {
+// lock makes processes that start at once take turns; it returns what ends the turn. After limit it gives up. Where the file
+// system knows no locks, the turn begins at once.
+func lock(dir string, limit time.Duration) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {
-		return func() {}
+		return nil, err
 	}
-	for range 100 {
+	for range limit / (10 * time.Millisecond) {
 		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != unix.EWOULDBLOCK {
-			break
+			return func() { f.Close() }, nil // which gives the lock back
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return func() { f.Close() } // which gives the lock back
+	f.Close()
+	return nil, fmt.Errorf("another process has had the folder locked for %v; try again later", limit)
 }
 
 // replaceFile puts text into the file path with mode 0600, so that a reader, and the file system after a power cut, has
@@ -141,35 +135,13 @@ func replaceFile(path string, text []byte) error {
 
 // makeDevelopment returns a new development certificate and its key, one PEM text: a pair in one file cannot be torn.
 func makeDevelopment(now time.Time) ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	signer, key, err := newKey()
 	if err != nil {
 		return nil, err
 	}
-	start := now.Add(-time.Hour) // for a clock that is set back a little
-	template := &x509.Certificate{
-		// No serial number here: CreateCertificate draws one, and Firefox refuses a second certificate with the same
-		// (SEC_ERROR_REUSED_ISSUER_AND_SERIAL).
-		Subject:   pkix.Name{Organization: []string{"Rouse development certificate"}, CommonName: "localhost"},
-		NotBefore: start,
-		NotAfter:  start.Add(developmentLife),
-		// Go takes the wildcard; OpenSSL, curl, Node and browsers take none right below a top-level name and ask again.
-		// It comes last: Firefox was seen to stop at it (github.com/davewasmer/devcert/pull/42).
-		DNSNames:    []string{"localhost", "*.localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, // asked for by Apple (support.apple.com/103769)
-		// Not a CA: whoever trusts it trusts these names only, and Firefox takes no CA for a server
-		// (MOZILLA_PKIX_ERROR_CA_CERT_USED_AS_END_ENTITY).
-		BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})...), nil
+	// The wildcard comes last, as Firefox was seen to stop at it (github.com/davewasmer/devcert/pull/42). Go takes it;
+	// OpenSSL, curl, Node and browsers take none right below a top-level name and ask again.
+	local := subject{[]string{"localhost", "*.localhost"}, []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}}
+	chain, _, err := local.sign("Rouse development certificate", signer, now)
+	return append(chain, key...), err
 }
