@@ -18,6 +18,10 @@ var files embed.FS
 //	systemd/rouse.env                                  its options, installed as /etc/rouse/rouse.env
 //	systemd/rouse-run@.socket                          port 8080, starts rouse-run@NAME.service
 //	systemd/rouse-run@.service                         runs /usr/bin/rouse run with the program of /etc/rouse/run/NAME.env
+//	systemd/rouse-inetd@.socket                        port 8022, starts rouse-inetd@NAME.service
+//	systemd/rouse-inetd@.service                       runs /usr/bin/rouse inetd with the program of /etc/rouse/inetd/NAME.env
+//	systemd/rouse-renew.timer                          starts rouse-renew.service every week (systemd.timer(5))
+//	systemd/rouse-renew.service                        runs /usr/bin/rouse renew, for the self-signed certificate of rouse.service
 //	systemd/rouse-dispatch.service                     runs /usr/bin/rouse dispatch with the rules in /etc/rouse/dispatch.toml
 //	man/rouse*.1, man/rouse.toml.5                     manual pages, in mdoc(7)
 //	completions/rouse.bash, _rouse, rouse.fish         for bash, zsh and fish

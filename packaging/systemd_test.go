@@ -15,12 +15,16 @@ import (
 )
 
 const (
-	socketUnit     = "systemd/rouse.socket"
-	httpSocketUnit = "systemd/rouse-http.socket"
-	serviceUnit    = "systemd/rouse.service"
-	runSocketUnit  = "systemd/rouse-run@.socket"
-	runServiceUnit = "systemd/rouse-run@.service"
-	dispatchUnit   = "systemd/rouse-dispatch.service"
+	socketUnit       = "systemd/rouse.socket"
+	httpSocketUnit   = "systemd/rouse-http.socket"
+	serviceUnit      = "systemd/rouse.service"
+	runSocketUnit    = "systemd/rouse-run@.socket"
+	runServiceUnit   = "systemd/rouse-run@.service"
+	inetdSocketUnit  = "systemd/rouse-inetd@.socket"
+	inetdServiceUnit = "systemd/rouse-inetd@.service"
+	dispatchUnit     = "systemd/rouse-dispatch.service"
+	renewServiceUnit = "systemd/rouse-renew.service"
+	renewTimerUnit   = "systemd/rouse-renew.timer"
 )
 
 // An unknown option is only a warning to systemd, with exit status 0: nothing at all may be said.
@@ -34,7 +38,9 @@ func TestUnitsVerify(t *testing.T) {
 // The threshold is the exposure times ten.
 func TestServiceExposure(t *testing.T) {
 	paths := writeUnits(t)
-	for unit, threshold := range map[string]string{serviceUnit: "2", runServiceUnit: "5", dispatchUnit: "22"} {
+	for unit, threshold := range map[string]string{
+		serviceUnit: "2", runServiceUnit: "5", inetdServiceUnit: "2", dispatchUnit: "22", renewServiceUnit: "5",
+	} {
 		output, err := analyze(t, "security", "--no-pager", "--offline=yes", "--threshold="+threshold, paths[unit])
 		if err != nil {
 			t.Errorf("systemd-analyze security: above %s tenths: %v\n%s", threshold, err, output)
@@ -53,6 +59,8 @@ func TestSockets(t *testing.T) {
 		// Clients of a socket that the program does not bind wait for nobody. This one every program can take: a bind of both
 		// families at once gets it, while one of IPv4 would not get a socket of both.
 		runSocketUnit: {0, map[string]string{"FileDescriptorName": "%i", "BindIPv6Only": "ipv6-only", "WantedBy": "sockets.target"}},
+		// It goes by Rouse's own limits, which need one process for all clients.
+		inetdSocketUnit: {1, map[string]string{"FileDescriptorName": "%i", "Accept": "no", "WantedBy": "sockets.target"}},
 	} {
 		t.Run(filepath.Base(unit), func(t *testing.T) {
 			options := settings(t, unit)
@@ -81,7 +89,7 @@ func TestSockets(t *testing.T) {
 }
 
 func TestServicesAreStartedBySocketsAlone(t *testing.T) {
-	for _, unit := range []string{serviceUnit, runServiceUnit} {
+	for _, unit := range []string{serviceUnit, runServiceUnit, inetdServiceUnit} {
 		t.Run(filepath.Base(unit), func(t *testing.T) { startedBySocketsAlone(t, settings(t, unit)) })
 	}
 }
@@ -138,6 +146,7 @@ func TestDispatchServiceHasWhatItNeeds(t *testing.T) {
 
 // Where a name stood for a program's own folders, systemd would give it those that a package of that name has.
 func TestRunServiceHasFoldersOfItsOwn(t *testing.T) {
+	areSet(t, settings(t, inetdServiceUnit), map[string]string{"StateDirectory": "rouse-inetd/%i"})
 	options := settings(t, runServiceUnit)
 	for _, option := range []string{"StateDirectory", "CacheDirectory", "LogsDirectory", "RuntimeDirectory"} {
 		if got := options[option]; len(got) != 1 || got[0] != "rouse-run/%i" {
@@ -157,6 +166,45 @@ func TestRunServiceLeavesTheProgramToRouse(t *testing.T) {
 	if got := options["SystemCallFilter"]; !slices.Contains(got, "seccomp") {
 		t.Errorf("SystemCallFilter=%q lacks the calls by which Rouse answers a bind", got)
 	}
+}
+
+// systemd 255 and later have ENOSYS as the filter's own default (systemd#30291), which libseccomp refuses as a rule of its own:
+// the service would fail with 228/SECCOMP. And /bin/kill is procps', which small systems lack, while a shell has it built in.
+func TestServicesStartOnNewerAndSmallerSystems(t *testing.T) {
+	for _, unit := range []string{serviceUnit, runServiceUnit, inetdServiceUnit, dispatchUnit, renewServiceUnit} {
+		options := settings(t, unit)
+		for _, filter := range options["SystemCallFilter"] {
+			if strings.Contains(filter, "ENOSYS") {
+				t.Errorf("%s: SystemCallFilter=%s", unit, filter)
+			}
+		}
+		if got := options["ExecReload"]; len(got) > 0 && got[0] != "/bin/sh -c 'kill -HUP $MAINPID'" {
+			t.Errorf("%s: ExecReload=%q", unit, got)
+		}
+	}
+}
+
+// Without these the processes of clients would be ended with Rouse at once, instead of within its time of grace.
+func TestInetdServiceLeavesTheProcessesToRouse(t *testing.T) {
+	areSet(t, settings(t, inetdServiceUnit), map[string]string{
+		"Type": "notify", "KillMode": "mixed", "TimeoutStopSec": "20s", "EnvironmentFile": "/etc/rouse/inetd/%i.env",
+		"ExecStart": "/usr/bin/rouse inetd -- $COMMAND",
+	})
+}
+
+// Whoever renews may write in one folder, asks systemd over a socket, and is started by its timer alone.
+func TestRenewal(t *testing.T) {
+	options := settings(t, renewServiceUnit)
+	areSet(t, options, map[string]string{
+		"Type": "oneshot", "ExecStart": "/usr/bin/rouse renew --directory /etc/rouse --unit rouse.service",
+		"ProtectSystem": "strict", "ReadWritePaths": "/etc/rouse", "RestrictAddressFamilies": "AF_UNIX", "CapabilityBoundingSet": "",
+	})
+	for _, option := range []string{"WantedBy", "DynamicUser"} {
+		if got, ok := options[option]; ok {
+			t.Errorf("%s=%q", option, got)
+		}
+	}
+	areSet(t, settings(t, renewTimerUnit), map[string]string{"OnCalendar": "weekly", "Persistent": "yes", "WantedBy": "timers.target"})
 }
 
 // settings returns the values of a unit's options, in order. All sections are one here: no option is in two of ours.
@@ -187,7 +235,10 @@ func writeUnits(t *testing.T) map[string]string {
 	}
 	dir := t.TempDir()
 	paths := map[string]string{}
-	for _, unit := range []string{serviceUnit, socketUnit, httpSocketUnit, runServiceUnit, runSocketUnit, dispatchUnit} {
+	for _, unit := range []string{
+		serviceUnit, socketUnit, httpSocketUnit, runServiceUnit, runSocketUnit, inetdServiceUnit, inetdSocketUnit, dispatchUnit,
+		renewServiceUnit, renewTimerUnit,
+	} {
 		text := strings.ReplaceAll(read(t, unit), "/usr/bin/rouse", program)
 		file := filepath.Join(dir, filepath.Base(unit))
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {

@@ -16,6 +16,23 @@ func commandNames() []string {
 	return names
 }
 
+// completed are the options that shells offer: for install, those of what is installed too.
+func (s *subcommand) completed() []documented {
+	all := s.documented()
+	if len(s.words) == 0 {
+		return all
+	}
+	_, run := runOptions()
+	_, dispatch := dispatchOptions()
+	_, inetd := inetdOptions()
+	for _, d := range slices.Concat(documentedOptions(), run.documented(), dispatch.documented(), inetd.documented()) {
+		if !slices.ContainsFunc(all, func(one documented) bool { return one.flag == d.flag || d.short != "" && one.short == d.short }) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
 // completes says what a shell offers for an option's value: files, folders or words.
 func (d documented) completes() string {
 	switch d.arg {
@@ -65,7 +82,31 @@ _rouse() {
 
 // bashSubcommand is the function for a command with options of its own.
 func bashSubcommand(s *subcommand) string {
-	cases, flags, withValue := bashOptions(s.documented())
+	cases, flags, withValue := bashOptions(s.completed())
+	if len(s.words) > 0 {
+		return `_rouse_` + s.name + `() {
+  local i
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    if [ "${COMP_WORDS[i]}" != -- ]; then
+      continue
+    elif declare -F _command_offset >/dev/null; then
+      _command_offset $((i + 1))
+    elif [ $((i + 1)) -eq "$COMP_CWORD" ]; then
+      COMPREPLY=($(compgen -c -- "$word"))
+    else
+      COMPREPLY=($(compgen -f -- "$word"))
+    fi
+    return
+  done
+  case $before in
+` + cases + `  esac
+  case $word in
+    -*) COMPREPLY=($(compgen -W '-- --help ` + flags + `' -- "$word"));;
+    *) COMPREPLY=($(compgen -W '` + strings.Join(s.words, " ") + `' -- "$word") $(compgen -d -- "$word"));;
+  esac
+}
+`
+	}
 	if !s.program {
 		return `_rouse_` + s.name + `() {
   case $before in
@@ -138,15 +179,20 @@ func bashOptions(all []documented) (cases, names, withValue string) {
 	return b.String(), strings.Join(flags, " "), strings.Join(patterns, "|")
 }
 
-// zshCompletion is for a folder of $fpath, as _rouse.
+// zshCompletion is for a folder of $fpath, as _rouse. Where a program stands behind the options, those end with its name (-A),
+// and what follows is completed as if it stood alone.
 func zshCompletion() string {
 	branches := ""
 	for _, c := range subcommands() {
-		branches += "elif [[ ${words[2]} == " + c.name + " ]] && (( CURRENT > 2 )); then\n_arguments -s \\\n  '1: :' \\\n" + zshOptions(c.documented())
-		if c.program {
-			branches += "  '--help[show the options]' \\\n  '*:::program:_normal'\n"
+		branches += "elif [[ ${words[2]} == " + c.name + " ]] && (( CURRENT > 2 )); then\nshift words\n(( CURRENT-- ))\n"
+		if len(c.words) > 0 {
+			branches += "local end=${words[(I)--]}\nif (( end && CURRENT > end )); then\nshift $end words\n(( CURRENT -= end ))\n_normal\nelse\n" +
+				"_arguments -s \\\n" + zshOptions(c.completed()) + "  '--help[show the options]' \\\n" +
+				"  '1: :{_alternative \"commands:command:(" + strings.Join(c.words, " ") + ")\" \"folders:folder:_files -/\"}' \\\n  '*:folder:_files -/'\nfi\n"
+		} else if c.program {
+			branches += "_arguments -s -S -A '-*' \\\n" + zshOptions(c.documented()) + "  '--help[show the options]' \\\n  '(-)1:program:_command_names -e' \\\n  '*::argument:_normal'\n"
 		} else {
-			branches += "  '--help[show the options]'\n"
+			branches += "_arguments -s \\\n" + zshOptions(c.documented()) + "  '--help[show the options]'\n"
 		}
 	}
 	return "#compdef rouse\n# made by \"rouse generate\"\n" + strings.TrimPrefix(branches, "el") +
@@ -200,8 +246,11 @@ func fishCompletion() string {
 	for _, c := range subcommands() {
 		names = append(names, c.name)
 		seen := "-n '__fish_seen_subcommand_from " + c.name + "' "
-		own = append(own, fishOptions(seen, c.documented()))
-		if c.program {
+		own = append(own, fishOptions(seen, c.completed()))
+		if len(c.words) > 0 {
+			own = append(own, "complete -c rouse "+seen+"-x -a '"+strings.Join(c.words, " ")+" (__fish_complete_directories)'\n",
+				"complete -c rouse "+seen+"-n 'contains -- -- (commandline -opc)' -x -a '(__fish_complete_command)'\n")
+		} else if c.program {
 			own = append(own, "complete -c rouse "+seen+"-x -a '(__fish_complete_subcommand --fcs-skip=2)'\n")
 		}
 	}

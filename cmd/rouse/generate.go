@@ -27,6 +27,7 @@ func generatedFiles() []generated {
 		{"man-pages", "man/rouse-run.1", subcommandManual(runPage, run)},
 		{"man-pages", "man/rouse-dispatch.1", subcommandManual(dispatchPage, dispatch)},
 		{"man-pages", "man/rouse-inetd.1", subcommandManual(inetdPage, inetd)},
+		{"man-pages", "man/rouse-install.1", installManual()},
 		{"man-pages", "man/rouse.toml.5", fileManual()},
 		{"environment", "systemd/rouse.env", environmentFile()},
 	}

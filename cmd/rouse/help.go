@@ -15,6 +15,11 @@ usage: rouse [DIR]                serve DIR (or ./public) over https://localhost
        rouse run [OPTIONS] CMD    start any server when somebody knocks on an inherited socket (--help: its options)
        rouse dispatch [OPTIONS]   hand each connection to the right server, by address or TLS name (--help: its options)
        rouse inetd [OPTIONS] CMD  start one process for each connection (--help: its options)
+       rouse install [OPTIONS]    put a server under systemd or launchd for good (--help: its options)
+       rouse uninstall NAME       undo that
+       rouse status [NAME]        show what is installed, whether it sleeps, and where its log is
+       rouse renew [NAME]         renew a site's self-signed certificate (--help: its options)
+       rouse health [URL]         ask a server whether it is well (--help: its options)
        rouse precompress DIR      write the .zst, .br and .gz files for --compression-static (--help: its options)
        rouse sockets [--json]     show which sockets were inherited, and what serve would do with them
        rouse generate DIR         write completions, manual pages and the file of variables below DIR

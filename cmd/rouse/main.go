@@ -6,6 +6,11 @@
 //	rouse check       show which options hold and where they come from
 //	rouse dispatch    hand each connection to the right server
 //	rouse inetd       start one process for each connection
+//	rouse install     put servers under systemd or launchd
+//	rouse uninstall   take them away again
+//	rouse status      show what is installed, and whether it sleeps
+//	rouse renew       renew a self-signed certificate
+//	rouse health      ask a server whether it is well
 //	rouse precompress write the .zst, .br and .gz files beside a folder's files
 //	rouse sockets     show which sockets were inherited, and what serve would do with them
 //	rouse version     print the version
@@ -108,7 +113,9 @@ func run(c console) int {
 type command func(console) error
 
 func commands() map[string]command {
-	return map[string]command{"check": check, "dispatch": dispatchConnections, "generate": generate, "precompress": precompressFiles, "inetd": startForEach, "run": runProgram, "serve": serve, "sockets": sockets, "version": version, "help": help}
+	return map[string]command{"check": check, "dispatch": dispatchConnections, "generate": generate, "precompress": precompressFiles, "inetd": startForEach, "run": runProgram, "serve": serve, "sockets": sockets, "version": version, "help": help,
+		"install": installSite, "uninstall": uninstallSite, "status": showStatus,
+		"renew": renewCertificate, "health": askHealth}
 }
 
 func runCommand(c console) error {
@@ -126,7 +133,7 @@ func runCommand(c console) error {
 		return named(c)
 	}
 	if info, err := os.Stat(c.args[0]); errors.Is(err, os.ErrNotExist) || err == nil && !info.IsDir() {
-		names := []string{"serve", "run", "dispatch", "inetd", "check", "precompress", "sockets", "version", "help"}
+		names := []string{"serve", "run", "dispatch", "inetd", "install", "uninstall", "status", "renew", "health", "check", "precompress", "sockets", "version", "help"}
 		return usage("%q is neither a folder nor a command%s; commands are %s", c.args[0], spelling.Suggestion(c.args[0], names), strings.Join(names, ", "))
 	}
 	return serve(c) // rouse DIR

@@ -21,6 +21,9 @@ var dispatchPage string
 //go:embed rouse-inetd.1.in
 var inetdPage string
 
+//go:embed rouse-install.1.in
+var installPage string
+
 //go:embed rouse.toml.5.in
 var filePage string
 
@@ -34,17 +37,27 @@ func subcommandManual(page string, s *subcommand) string {
 	return strings.Replace(page, "@OPTIONS@\n", optionsManual(s.documented()), 1)
 }
 
+// installManual is rouse-install(1), which has the commands about sites too.
+func installManual() string {
+	page := installPage
+	for _, s := range subcommands() {
+		page = strings.Replace(page, "@"+strings.ToUpper(s.name)+"@\n", optionsManual(s.documented()), 1)
+	}
+	return page
+}
+
 // optionsManual lists options under their headings.
 func optionsManual(all []documented) string {
 	var b strings.Builder
-	section := ""
-	for _, d := range all {
-		if d.section != section {
-			if section != "" {
-				b.WriteString(".El\n")
-			}
-			section = d.section
-			b.WriteString(".Ss " + section + "\n.Bl -tag -width Ds\n")
+	for i, d := range all {
+		switch {
+		case i > 0 && d.section == all[i-1].section:
+		case d.section == "":
+			b.WriteString(".Bl -tag -width Ds\n")
+		case i > 0:
+			b.WriteString(".El\n.Ss " + d.section + "\n.Bl -tag -width Ds\n")
+		default:
+			b.WriteString(".Ss " + d.section + "\n.Bl -tag -width Ds\n")
 		}
 		b.WriteString(".It " + d.macro() + "\n" + sentence(d.help, d.words))
 		if d.shown != "" && (d.variable != "" || d.shown != "false") {
@@ -103,7 +116,18 @@ func sentence(help string, words []string) string {
 	if !slices.Contains(words, strings.TrimRight(first, ",:")) && !strings.Contains(first, "_") {
 		help = strings.ToUpper(help[:1]) + help[1:]
 	}
-	return roff(help) + ".\n"
+	return filled(roff(help) + ".")
+}
+
+// filled breaks a text into lines, none of which begins with what roff takes for a request.
+func filled(text string) string {
+	lines := strings.Split(fill(text, "", 78), "\n") // 80 with what is put in front
+	for i, line := range lines {
+		if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
+			lines[i] = `\&` + line
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // roff escapes what roff would take for its own (groff_char(7)).

@@ -18,8 +18,9 @@ import (
 // subcommand is the options of a command that has its own: each is a flag, a variable and a key of its file of options.
 // They are the fields of a struct, with the tags that settings has.
 type subcommand struct {
-	name     string // run
-	program  bool   // a program to start stands behind the options
+	name     string   // run
+	program  bool     // a program to start stands behind the options
+	words    []string // what may stand first, beside options
 	options  []option
 	sections map[string]string // by flag, the heading that it stands under
 	given    map[string]string // options that were given, and as what
@@ -32,7 +33,12 @@ func subcommands() []*subcommand {
 	_, run := runOptions()
 	_, dispatch := dispatchOptions()
 	_, inetd := inetdOptions()
-	return []*subcommand{run, dispatch, inetd}
+	_, install := installOptions()
+	_, uninstall := uninstallOptions()
+	_, status := statusOptions()
+	_, renew := renewOptions()
+	_, health := healthOptions()
+	return []*subcommand{run, dispatch, inetd, install, uninstall, status, renew, health}
 }
 
 func newSubcommand(name string, fields any, program bool) *subcommand {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -14,13 +15,16 @@ func TestSubcommandsShowEveryOption(t *testing.T) {
 		if code != 0 || errs != "" {
 			t.Errorf("rouse %s --help: %d, %s", s.name, code, errs)
 		}
-		manual := subcommandManual(pages[s.name], s)
-		if strings.Contains(manual, "@OPTIONS@") {
-			t.Errorf("rouse-%s(1) has no table of options", s.name)
+		manual := installManual() // of the commands about sites
+		if page := pages[s.name]; page != "" {
+			manual = subcommandManual(page, s)
+		}
+		if regexp.MustCompile(`(?m)^@[A-Z]+@$`).MatchString(manual) {
+			t.Errorf("the manual of %s has no table of options", s.name)
 		}
 		for _, d := range s.documented() {
-			if d.help == "" || d.section == "" || strings.HasSuffix(d.help, ".") {
-				t.Errorf("%s --%s: section %q, help %q", s.name, d.flag, d.section, d.help)
+			if d.help == "" || strings.HasSuffix(d.help, ".") {
+				t.Errorf("%s --%s: help %q", s.name, d.flag, d.help)
 			}
 			for text, name := range map[string]string{help: "--" + d.flag, manual: "Fl -" + d.flag, bashCompletion(): "--" + d.flag, zshCompletion(): "--" + d.flag, fishCompletion(): "-l " + d.flag + " "} {
 				if !strings.Contains(text, name) {
