@@ -23,21 +23,28 @@ needs=(
   'chromium-headless-shell|chromium:chromium-headless-shell'
   curl:curl
   dbus-daemon:dbus
+  fish:fish
   gcc:gcc
   /usr/include/stdlib.h:libc6-dev
   h2load:nghttp2-client
   ip:iproute2
+  lintian:lintian
+  mandoc:mandoc
   node:nodejs
   openssl:openssl
   ps:procps
   python3:python3
+  rpm:rpm
+  ruby:ruby
   shellcheck:shellcheck
   strace:strace
   /lib/systemd/systemd:systemd
   systemd-analyze:systemd
   systemd-socket-activate:systemd
+  umoci:umoci
   unshare:util-linux
   wrk:wrk
+  zsh:zsh
 )
 
 # missing_packages prints the packages that have what is missing, one a line.
