@@ -29,7 +29,7 @@ func TestBinaries(t *testing.T) {
 	for _, p := range targets() {
 		t.Run(p.String(), func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rouse")
-			build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./cmd/rouse")
+			build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", file, "./cmd/rouse")
 			build.Dir, build.Env = root, p.env()
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("go build ./cmd/rouse: %v\n%s", err, out)
