@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,9 +25,10 @@ const turnLimit = 10 * time.Second
 // only tls.crt is replaced, in one step, so that no reader finds a pair that does not fit. It keeps its owner and mode. The
 // same goes for one whose time has not come, because the clock was wrong when it was made.
 //
-// Where both files are missing and hosts are given, the pair is made as by [MakeSelfSigned], with mode 0600: the key first,
-// so that no reader finds a certificate whose key is not there. A key alone, which an interrupted making leaves, gets its
-// certificate.
+// Where both files are missing and hosts are given, the pair is made as by [MakeSelfSigned], with mode 0600. Both are written
+// under other names and renamed, the key first, so that no reader finds a certificate whose key is not there. A making that was
+// interrupted in between is completed by the certificate that lies ready as tls.crt.new. Any other key alone is somebody's who
+// waits for a certificate: it gets none here, which is an error.
 //
 // A pair that others made is never touched: renewed is false, and [SelfSigned] is false for leaf. One that cannot be read
 // or does not fit is an error, as in [Load]. Where there is no pair and no hosts, the error is [io/fs.ErrNotExist].
@@ -47,6 +47,9 @@ func RenewSelfSigned(dir string, hosts []string, within time.Duration, now time.
 		return renew(certFile, keyFile, within, now)
 	case len(hosts) == 0:
 		return false, nil, fmt.Errorf("renew the certificate %q: %w; give the hosts that a new one is for", certFile, fs.ErrNotExist)
+	}
+	if exists(keyFile) {
+		return complete(certFile, keyFile, within, now)
 	}
 	return create(certFile, keyFile, hosts, now)
 }
@@ -75,45 +78,43 @@ func renew(certFile, keyFile string, within time.Duration, now time.Time) (bool,
 	return certify(certFile, subject{leaf.DNSNames, leaf.IPAddresses}, key, now)
 }
 
-// create makes the pair, and the key only where there is none.
+// create makes the pair. When it is cut short, either no key is there, or the certificate that belongs to it lies ready.
 func create(certFile, keyFile string, hosts []string, now time.Time) (bool, *x509.Certificate, error) {
-	names, err := parseHosts(hosts)
+	chain, key, leaf, err := MakeSelfSigned(hosts, now)
 	if err != nil {
 		return false, nil, err
 	}
-	if exists(keyFile) {
-		key, err := readKey(keyFile)
-		if err != nil {
-			return false, nil, err
-		}
-		return certify(certFile, names, key, now)
-	}
-	signer, key, err := newKey()
-	if err != nil {
-		return false, nil, fmt.Errorf("make the key %q: %w", keyFile, err)
+	if err := explain("certificate", certFile, writeBeside(certFile, chain)); err != nil {
+		return false, nil, err
 	}
 	if err := put("key", keyFile, key); err != nil {
+		os.Remove(beside(certFile)) // what went wrong before is what matters
 		return false, nil, err
 	}
-	return certify(certFile, names, signer, now)
+	if err := explain("certificate", certFile, os.Rename(beside(certFile), certFile)); err != nil {
+		return false, nil, err
+	}
+	return true, leaf, nil
 }
 
-// readKey reads a key as newKey makes them.
-func readKey(file string) (crypto.Signer, error) {
-	text, err := readFile("key", file)
+// complete puts the certificate to a key that create could not put there any more, and renews it where that has become due.
+func complete(certFile, keyFile string, within time.Duration, now time.Time) (bool, *x509.Certificate, error) {
+	text, err := readFile("key", keyFile)
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
-	if err := checkKey(file, text); err != nil {
-		return nil, err
+	if err := checkKey(keyFile, text); err != nil {
+		return false, nil, err
 	}
-	block, _ := pem.Decode(text)
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	signer, ok := key.(crypto.Signer)
-	if err != nil || !ok {
-		return nil, fmt.Errorf("key %q has no certificate beside it, and Rouse did not make it: put the certificate there, or remove the key to have a new pair made", file)
+	ready, err := Load(beside(certFile), keyFile)
+	if err != nil || len(ready.Certificate) > 1 || !SelfSigned(ready.Leaf) {
+		return false, nil, fmt.Errorf("key %q has no certificate beside it, and Rouse did not make it: put the certificate there, or remove the key to have a new pair made", keyFile)
 	}
-	return signer, nil
+	if err := explain("certificate", certFile, os.Rename(beside(certFile), certFile)); err != nil {
+		return false, nil, err
+	}
+	_, leaf, err := renew(certFile, keyFile, within, now)
+	return err == nil, leaf, err
 }
 
 // certify makes the certificate for names that belongs to key, and puts it into its file.
@@ -131,28 +132,39 @@ func certify(file string, names subject, key crypto.Signer, now time.Time) (bool
 // put writes a file in one step, and explains what goes wrong.
 func put(kind, file string, text []byte) error {
 	err := writeBeside(file, text)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("write %s %q: %w; uid %d has to be able to write to its folder", kind, file, cause(err), os.Geteuid())
-	} else if err != nil {
-		return fmt.Errorf("write %s %q: %w", kind, file, err)
+	if err == nil {
+		err = os.Rename(beside(file), file)
 	}
-	return nil
+	if err != nil {
+		os.Remove(beside(file)) // what went wrong before is what matters
+	}
+	return explain(kind, file, err)
 }
 
-// writeBeside writes FILE.new and renames it. A process that is killed leaves that behind, and the next one removes it.
+// explain says which file could not be written, and why.
+func explain(kind, file string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("write %s %q: %w; uid %d has to be able to write to its folder", kind, file, cause(err), os.Geteuid())
+	}
+	return fmt.Errorf("write %s %q: %w", kind, file, err)
+}
+
+// beside is where a file is written before it takes its place. A process that is killed leaves it behind.
+func beside(file string) string { return file + ".new" }
+
+// writeBeside writes what is to take the place of a file.
 func writeBeside(file string, text []byte) error {
-	beside := file + ".new"
-	os.Remove(beside)
-	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	os.Remove(beside(file))
+	f, err := os.OpenFile(beside(file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
-	if err = cmp.Or(err, takeAfter(f, file), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(beside, file)
-	}
-	if err != nil {
-		os.Remove(beside) // what went wrong before is what matters
+	if err = cmp.Or(err, takeAfter(f, file), f.Sync(), f.Close()); err != nil {
+		os.Remove(beside(file)) // what went wrong before is what matters
 	}
 	return err
 }

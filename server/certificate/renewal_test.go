@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -208,22 +209,60 @@ func TestRenewLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// What a process left that was killed while it made the pair is taken up by the next one.
+// What a process left that was killed while it made the pair is taken up by the next one, wherever it was cut short. A key whose
+// certificate does not lie ready is somebody's own.
 func TestRenewAfterAnInterruption(t *testing.T) {
-	dir, now := t.TempDir(), time.Now()
-	madeIn(t, dir, now)
-	before := kept(t, dir)
-	if err := os.Remove(filepath.Join(dir, "tls.crt")); err != nil {
-		t.Fatal(err)
+	now, whole := time.Now(), t.TempDir()
+	madeIn(t, whole, now)
+	text := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(whole, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
 	}
-	write(t, filepath.Join(dir, "tls.crt.new"), "-----BEGIN")
-	madeIn(t, dir, now)
-	after := kept(t, dir)
-	if len(after) != 2 || after["tls.key"] != before["tls.key"] {
-		t.Errorf("%q", after)
-	}
-	if _, err := Load(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")); err != nil {
-		t.Error(err)
+	cert, key, foreign := text("tls.crt"), text("tls.key"), newPair(t, "foreign.example")
+	for name, test := range map[string]struct {
+		files map[string]string
+		at    time.Time
+		want  string // of the key; empty: a new one; "error"
+	}{
+		"in the certificate":            {map[string]string{"tls.crt.new": "-----BEGIN"}, now, ""},
+		"before the key":                {map[string]string{"tls.crt.new": cert}, now, ""},
+		"in the key":                    {map[string]string{"tls.crt.new": cert, "tls.key.new": key[:50]}, now, ""},
+		"before the key's new name":     {map[string]string{"tls.crt.new": cert, "tls.key.new": key}, now, ""},
+		"between the names":             {map[string]string{"tls.crt.new": cert, "tls.key": key}, now, key},
+		"between the names, a year ago": {map[string]string{"tls.crt.new": cert, "tls.key": key}, now.Add(selfSignedLife), key},
+		"somebody's key":                {map[string]string{"tls.key": foreign.key}, now, "error"},
+		"somebody's key by then":        {map[string]string{"tls.crt.new": cert, "tls.key": foreign.key}, now, "error"},
+		"somebody's pair on the way":    {map[string]string{"tls.crt.new": foreign.cert, "tls.key": foreign.key}, now, "error"},
+		"half a renewal":                {map[string]string{"tls.crt.new": cert[:100], "tls.key": key}, now, "error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, text := range test.files {
+				write(t, filepath.Join(dir, file), text)
+			}
+			before := kept(t, dir)
+			renewed, leaf, err := RenewSelfSigned(dir, renewedHosts(), month, test.at)
+			after := kept(t, dir)
+			if test.want == "error" {
+				checkError(t, err, key, "tls.key", "no certificate beside it", "put the certificate there")
+				if !maps.Equal(before, after) {
+					t.Error("files changed")
+				}
+				return
+			}
+			if err != nil || !renewed || test.at.After(leaf.NotAfter) {
+				t.Fatalf("renewed %t, %v", renewed, err)
+			}
+			if _, there := after["tls.crt.new"]; there || test.want != "" && !strings.HasSuffix(after["tls.key"], test.want) {
+				t.Errorf("%q", after)
+			}
+			if again, _, err := RenewSelfSigned(dir, nil, month, test.at); again || err != nil {
+				t.Errorf("renewed again: %t, %v", again, err)
+			}
+		})
 	}
 }
 
