@@ -191,7 +191,8 @@ func nfpmTool(ctx context.Context, root string) (string, error) {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		cache = os.TempDir()
+		// Not below the temporary folder: whoever put a program there first would make the packages.
+		return "", fmt.Errorf("there is no folder of yours to keep nfpm in: set HOME (%w)", err)
 	}
 	path := filepath.Join(cache, "rouse-build", fmt.Sprintf("nfpm-%x", sha256.Sum256(sums))[:21])
 	if _, err := os.Stat(path); err == nil {

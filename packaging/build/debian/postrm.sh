@@ -16,10 +16,17 @@ if [ "$1" = purge ]; then
     fi
   done
   rm -f /var/lib/systemd/timers/stamp-rouse-renew.timer
-  # A certificate that Rouse made; one from elsewhere is not the package's to remove.
-  if sed '/^-/d' /etc/rouse/tls.crt 2>/dev/null | base64 -d 2>/dev/null | grep -aq 'Rouse self-signed certificate'; then
-    rm -f /etc/rouse/tls.crt /etc/rouse/tls.key
-  fi
+  # A certificate that Rouse made goes, with its key: that ends in the public key, 64 bytes that stand in the certificate too
+  # (RFC 5915). What is from elsewhere, such as a key that waits for its certificate, is not the package's to remove.
+  hex() { sed '/^-/d' "$1" 2>/dev/null | base64 -d 2>/dev/null | od -An -v -tx1 | tr -d ' \n'; }
+  for made in /etc/rouse/tls.crt.new /etc/rouse/tls.crt; do
+    sed '/^-/d' "$made" 2>/dev/null | base64 -d 2>/dev/null | grep -aq 'Rouse self-signed certificate' || continue
+    for key in /etc/rouse/tls.key.new /etc/rouse/tls.key; do
+      public=$(hex "$key" | tail -c 128)
+      if [ "${#public}" -eq 128 ] && hex "$made" | grep -q "$public"; then rm -f "$key"; fi
+    done
+    if [ ! -e /etc/rouse/tls.key ] && [ ! -L /etc/rouse/tls.key ]; then rm -f "$made"; fi
+  done
   rmdir --ignore-fail-on-non-empty /etc/rouse/run /etc/rouse/inetd /etc/rouse 2>/dev/null || true
 fi
 

@@ -21,6 +21,6 @@ fi
 # The page that the installation put there, if nobody changed it.
 if cmp -s /usr/share/rouse/index.html /var/www/html/index.html; then
   rm -f /var/www/html/index.html
-  rmdir --ignore-fail-on-non-empty /var/www/html
-  [ -e /var/www/html ] || rmdir --ignore-fail-on-non-empty /var/www
+  rmdir --ignore-fail-on-non-empty /var/www/html || true
+  [ -e /var/www/html ] || rmdir --ignore-fail-on-non-empty /var/www || true
 fi

@@ -2,9 +2,9 @@
 # %post: the number of versions that are installed now is $1, 1 at a first installation. Presets decide what is enabled then:
 # by ours the sockets, on loopback.
 
-if [ ! -e /var/www/html ] && grep -qsx SERVER_ROOT=/var/www/html /etc/rouse/rouse.env; then
-  install -d -m 755 /var/www /var/www/html
-  install -m 644 /usr/share/rouse/index.html /var/www/html/index.html
+if [ ! -e /var/www/html ] && [ ! -L /var/www/html ] && grep -qsx SERVER_ROOT=/var/www/html /etc/rouse/rouse.env; then
+  { install -d -m 755 /var/www /var/www/html && install -m 644 /usr/share/rouse/index.html /var/www/html/index.html; } ||
+    echo 'rouse: there is no page in /var/www/html: put one there, or another SERVER_ROOT into /etc/rouse/rouse.env' >&2
 fi
 
 # HTTPS needs a certificate. Where there is none it gets a self-signed one, which rouse-renew.timer renews.
