@@ -21,9 +21,11 @@ func listenAddress(text string) (activation.Address, error) {
 	if !named || strings.ContainsAny(name, "/:?") {
 		name, detail = "", text
 	}
-	source, _, _ := strings.Cut(detail, ":")
+	source, _, sourced := strings.Cut(detail, ":")
 	_, notPort := strconv.ParseUint(detail, 10, 16)
 	switch {
+	case !sourced && notPort != nil && !strings.HasPrefix(detail, "/"), strings.Count(detail, ":") > 1 && !strings.Contains(detail, "[") && !slices.Contains(activation.Sources(), source):
+		return activation.Address{}, usage("--listen %s: write a port (1 to 65535), ADDRESS:PORT, [IPV6]:PORT, or the /PATH of a unix socket", text)
 	case strings.HasPrefix(detail, "/"):
 		detail = "unix:" + detail
 	case notPort == nil, !slices.Contains(activation.Sources(), source) && strings.Contains(detail, ":"):
@@ -164,7 +166,7 @@ func address(scheme string, s install.Socket, name string) string {
 		}
 		if usual := map[string]string{"https": "443", "http": "80"}[scheme]; port == usual {
 			if strings.Contains(host, ":") {
-				host = "[" + host + "]"
+				host = "[" + host + "]" // RFC 3986 §3.2.2
 			}
 			return fmt.Sprintf("%s://%s/", scheme, host)
 		}

@@ -117,3 +117,28 @@ func (i *installing) check() error {
 	}
 	return nil
 }
+
+// elsewhere says of an option that the command does not have which one has it. err is what is wrong otherwise.
+func elsewhere(err error, command string, args []string) error {
+	_, run := runOptions()
+	_, dispatch := dispatchOptions()
+	_, inetd := inetdOptions()
+	_, own := installOptions()
+	flags := map[string][]documented{"serve": documentedOptions(), "run": run.documented(), "dispatch": dispatch.documented(), "inetd": inetd.documented()}
+	has := func(command, name string) bool {
+		return slices.ContainsFunc(flags[command], func(d documented) bool { return d.flag == name })
+	}
+	for _, word := range args {
+		name, isFlag := strings.CutPrefix(word, "--")
+		name, _, _ = strings.Cut(name, "=")
+		if _, ours := own.option(name); !isFlag || name == "" || ours || has(command, name) {
+			continue
+		}
+		for _, other := range installable() {
+			if has(other, name) {
+				return usage("--%s is an option of rouse %s, and this is rouse install %s: say rouse install %s, or leave it out", name, other, command, other)
+			}
+		}
+	}
+	return err
+}

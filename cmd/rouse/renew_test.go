@@ -57,12 +57,13 @@ func TestRenewInAFolder(t *testing.T) {
 	renew("is made, for www.example.com: good")
 	renew("is good until")
 
-	lasting, _ := os.ReadFile(filepath.Join(dir, "tls.key"))
 	past := time.Now().Add(-390 * 24 * time.Hour)
 	os.Remove(filepath.Join(dir, "tls.crt"))
+	os.Remove(filepath.Join(dir, "tls.key"))
 	if _, _, err := certificate.RenewSelfSigned(dir, []string{"old.example"}, 0, past); err != nil {
 		t.Fatal(err)
 	}
+	lasting, _ := os.ReadFile(filepath.Join(dir, "tls.key"))
 	renew("is renewed, for old.example: good")
 	if now, err := os.ReadFile(filepath.Join(dir, "tls.key")); err != nil || !bytes.Equal(now, lasting) {
 		t.Errorf("another key, %v", err)

@@ -102,16 +102,36 @@ func (one installed) shape(now time.Time) string {
 		return "half installed"
 	case state.Sockets == "failed":
 		return "failed"
+	case state.Failing, one.Command == "run" && state.Awake && strings.Contains(state.Status, "starting again in"):
+		return "failing"
+	case one.sleeps():
+		return "asleep"
 	case state.Awake && !state.Knocked.IsZero():
 		return "awake since " + when(state.Knocked, now)
 	case state.Awake:
 		return "awake"
 	case state.Sockets != "open" && state.Sockets != "":
-		return "sockets " + state.Sockets
-	case len(one.Units.Sockets) == 0 && one.Units.Boot:
+		return state.Sockets
+	case len(one.Units.Sockets) == 0:
 		return "stopped"
 	}
 	return "asleep"
+}
+
+// sleeps tells of a program under `rouse run` that sleeps while rouse itself stays, and says so.
+func (one installed) sleeps() bool {
+	return one.Command == "run" && one.State.Awake && strings.HasPrefix(one.State.Status, "asleep")
+}
+
+// trouble is what somebody has to do something about, in one line.
+func (one installed) trouble() string {
+	switch {
+	case one.Half:
+		return "its installation or removal was cut off: install it again, or rouse uninstall " + one.Name
+	case one.State.Trouble == "" && one.shape(time.Time{}) == "failing":
+		return one.State.Status
+	}
+	return one.State.Trouble
 }
 
 // when is a time as one says it on the same day, or on another.
@@ -135,9 +155,9 @@ func writeSites(w io.Writer, all []installed, now time.Time) error {
 		if where == "" {
 			where = strings.Join(one.State.Listen, " ")
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(one.Name), one.shape(now), knocked, printable(cmp.Or(where, "-")), one.Log)
-		if one.State.Trouble != "" {
-			troubles.WriteString(printable(one.Name+": "+one.State.Trouble) + "\n")
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(one.Name), one.shape(now), knocked, printable(cmp.Or(where, "-")), printable(one.Log))
+		if trouble := one.trouble(); trouble != "" {
+			troubles.WriteString(printable(one.Name+": "+trouble) + "\n")
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -152,8 +172,9 @@ type statusLine struct {
 	Name      string     `json:"name"`
 	Command   string     `json:"command,omitempty"`
 	User      bool       `json:"user"`
-	Package   bool       `json:"package"` // its units came with a package
-	State     string     `json:"state"`   // asleep, awake, failed, closed, half installed
+	Package   bool       `json:"package"`          // its units came with a package
+	State     string     `json:"state"`            // asleep, awake, failing, failed, closed, half open, stopped, half installed
+	Status    string     `json:"status,omitempty"` // what the service says of itself
 	PID       int        `json:"pid,omitempty"`
 	LastKnock *time.Time `json:"last_knock,omitempty"`
 	URLs      []string   `json:"urls"`
@@ -167,8 +188,8 @@ func statusJSON(all []installed) []statusLine {
 	lines := []statusLine{}
 	for _, one := range all {
 		state, _, _ := strings.Cut(one.shape(time.Now()), " since ")
-		line := statusLine{Name: one.Name, Command: one.Command, User: one.user, Package: one.Shipped, State: state, PID: one.State.PID,
-			URLs: append([]string{}, one.URLs...), Listen: append([]string{}, one.State.Listen...), Log: one.Log, Trouble: one.State.Trouble,
+		line := statusLine{Name: one.Name, Command: one.Command, User: one.user, Package: one.Shipped, State: state, Status: one.State.Status, PID: one.State.PID,
+			URLs: append([]string{}, one.URLs...), Listen: append([]string{}, one.State.Listen...), Log: one.Log, Trouble: one.trouble(),
 			Units: slices.Concat(one.Units.Sockets, []string{one.Units.Service}, one.Units.Timers)}
 		if !one.State.Knocked.IsZero() {
 			line.LastKnock = &one.State.Knocked

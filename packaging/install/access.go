@@ -5,16 +5,18 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// inHome tells whether ProtectHome= of systemd.exec(5) hides the path. What a service reads there is bound into the empty folders
-// that it sees.
+// inHome tells whether ProtectHome= of systemd.exec(5) is about the path. A service that reads there sees homes, with the rights of
+// its user.
 func inHome(path string) bool {
 	return within(path, "/home") || within(path, "/root") || within(path, "/run/user")
 }
@@ -38,7 +40,8 @@ func checkReads(site Site, plan Plan, sys System) (problems []error) {
 		}
 		problems = append(problems, r.check(access))
 	}
-	for _, program := range programs(site) {
+	problems = append(problems, r.checkRouse(site.Program))
+	for _, program := range programs(site)[1:] {
 		problems = append(problems, r.checkProgram(program))
 	}
 	for _, credential := range site.Credentials {
@@ -67,7 +70,7 @@ func (r reading) check(access Access) error {
 	if err := r.checkSandbox(access, real); err != nil {
 		return err
 	}
-	return r.checkRights(access, real, inHome(access.Path))
+	return r.checkRights(access, real)
 }
 
 // resolve follows links; the path has to exist.
@@ -100,16 +103,13 @@ func (r reading) checkSandbox(access Access, real string) error {
 	return nil
 }
 
-// checkRights tells which modes keep the service out. bound says that systemd binds the path itself, whatever is around it.
-func (r reading) checkRights(access Access, real string, bound bool) error {
+// checkRights tells which modes keep the service out.
+func (r reading) checkRights(access Access, real string) error {
 	if r.sys.User || r.sys.OS == "darwin" && r.sys.UID != 0 && r.who.uid == r.sys.UID {
 		return r.checkOwn(access, real)
 	}
 	var closed, folders []string
 	for _, path := range around(access.Path, real) {
-		if bound && r.sandboxed() {
-			break
-		}
 		if ok, err := r.may(path, 1); err != nil {
 			return Problem{Text: fmt.Sprintf("%s %s: %v", access.Option, access.Path, err)}
 		} else if !ok {
@@ -130,9 +130,33 @@ func (r reading) checkRights(access Access, real string, bound bool) error {
 		closed = append(closed, real)
 	}
 	if mend := strings.Join(slices.DeleteFunc([]string{r.open("x", folders), r.open(letters, closed)}, func(s string) bool { return s == "" }), " && "); mend != "" {
-		return Problem{Text: fmt.Sprintf("%s %s: %s may not read it: %s", access.Option, access.Path, r.who.words, mend)}
+		return Problem{Text: fmt.Sprintf("%s %s: %s may not read it: %s%s", access.Option, access.Path, r.who.words, mend, r.instead(real))}
 	}
 	return nil
+}
+
+// instead is what else helps with a path in a home: whoever is the service's user may go through their own.
+func (r reading) instead(real string) string {
+	if !r.sandboxed() || !inHome(real) {
+		return ""
+	}
+	text := ", or move it to " + shellWord(filepath.Join("/srv", filepath.Base(real)))
+	if info, err := os.Stat(r.sys.at(real)); err == nil && r.who.uid < 0 {
+		if name := ownerOf(info); name != "" && name != "root" {
+			text = ", or run it as its owner (--account " + name + ")" + text
+		}
+	}
+	return text
+}
+
+// ownerOf is the name of a file's owner; empty: there is no such user.
+func ownerOf(info fs.FileInfo) string {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		if owner, err := user.LookupId(strconv.Itoa(int(stat.Uid))); err == nil {
+			return owner.Username
+		}
+	}
+	return ""
 }
 
 // checkOwn asks the kernel: the service is who asks.

@@ -14,7 +14,7 @@ func readable(t *testing.T) *world {
 	w := newWorld(t, false)
 	for path, text := range map[string]string{
 		"/usr/bin/rouse": "", "/usr/sbin/nginx": "", "/srv/www/index.html": "", "/srv/closed/www/index.html": "", "/srv/my site/index.html": "",
-		"/home/me/site/index.html": "", "/home/me/bin/rouse": "", "/tmp/site/index.html": "", "/tmp/rouse": "", "/srv/secret.pem": "", "/etc/rouse/dispatch.toml": "",
+		"/home/me/site/index.html": "", "/home/you/site/index.html": "", "/home/me/bin/rouse": "", "/tmp/site/index.html": "", "/tmp/rouse": "", "/srv/secret.pem": "", "/etc/rouse/dispatch.toml": "",
 	} {
 		w.put(t, path, text)
 	}
@@ -48,7 +48,8 @@ func TestReads(t *testing.T) {
 		"closed by a link": {"/srv/inside", "--root /srv/inside: the service's user may not read it: chmod o+x /srv/closed"},
 		"closed":           {"/srv/my site", "--root /srv/my site: the service's user may not read it: chmod o+rx '/srv/my site'"},
 		"closed file":      {"/srv/secret.pem", "--root /srv/secret.pem: the service's user may not read it: chmod o+r /srv/secret.pem"},
-		"home":             {"/home/me/site", ""}, // systemd binds it, whatever the home's mode
+		"home":             {"/home/me/site", "--root /home/me/site: the service's user may not read it: chmod o+x /home/me, or "},
+		"open home":        {"/home/you/site", ""},
 		"link home":        {"/srv/link", "--root /srv/link leads to /home/me/site, and services do not see homes (ProtectHome=): name that path itself"},
 		"temporary":        {"/tmp/site", "--root /tmp/site: services have a /tmp and a /var/tmp of their own (PrivateTmp=), and both are emptied from time to time: move it, to /srv/site for example"},
 	} {
@@ -84,7 +85,7 @@ func TestPrograms(t *testing.T) {
 		want string
 	}{
 		"rouse":         {Site{Program: "/usr/bin/rouse"}, ""},
-		"in a home":     {Site{Program: "/home/me/bin/rouse"}, ""}, // bound
+		"in a home":     {Site{Program: "/home/me/bin/rouse"}, "the program /home/me/bin/rouse: the service's user may not execute it: chmod o+x /home/me, or copy it"},
 		"temporary":     {Site{Program: "/tmp/rouse"}, "the program /tmp/rouse: services have a /tmp"},
 		"missing":       {Site{Program: "/usr/bin/none"}, "the program /usr/bin/none: there is no such file"},
 		"closed":        {Site{Command: "run", Program: "/usr/bin/rouse", Words: []string{"--", "/usr/sbin/nginx", "-g", "daemon off;"}}, "the program /usr/sbin/nginx: the service's user may not execute it: chmod o+x /usr/sbin/nginx"},

@@ -47,6 +47,14 @@ func serviceAccount(site Site, sys System) (account, error) {
 	return account{words: "the service's user", uid: -1}, nil
 }
 
+// groupNamed is the name of the group with that id, or the id.
+func groupNamed(id string) string {
+	if group, err := user.LookupGroupId(id); err == nil {
+		return group.Name
+	}
+	return id
+}
+
 func accountNamed(name string) (account, error) {
 	found, err := user.Lookup(name)
 	if _, unknown := errors.AsType[user.UnknownUserError](err); unknown {
@@ -55,13 +63,11 @@ func accountNamed(name string) (account, error) {
 	if err != nil {
 		return account{}, fmt.Errorf("look up the user %s: %w", name, err)
 	}
-	a := account{words: "the user " + name, group: found.Gid}
+	a := account{words: "the user " + name}
 	if a.uid, err = strconv.Atoi(found.Uid); err != nil {
 		return account{}, fmt.Errorf("look up the user %s: its id is %q", name, found.Uid)
 	}
-	if group, err := user.LookupGroupId(found.Gid); err == nil {
-		a.group = group.Name
-	}
+	a.group = groupNamed(found.Gid)
 	ids, err := found.GroupIds()
 	if err != nil {
 		ids = []string{found.Gid} // that of its own is known in any case

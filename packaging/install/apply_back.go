@@ -16,10 +16,8 @@ func (w *work) putBack(ctx context.Context) error {
 	defer cancel()
 	var problems []error
 	do := func(err error) { problems = append(problems, err) }
-	added := w.next.Units
-	if w.live() {
-		added = added.without(w.old.Units)
-	}
+	was := w.unitsBefore()
+	added := w.units().without(was)
 	toAdded := w.asked && len(added.all()) > 0
 	if toAdded {
 		do(w.sys.Manager.Close(ctx, added))
@@ -30,12 +28,14 @@ func (w *work) putBack(ctx context.Context) error {
 	if toAdded {
 		do(w.sys.Manager.Forget(ctx, added))
 	}
-	if w.asked && w.live() {
-		again := slices.DeleteFunc(slices.Concat(w.changed, w.dropped().all()), func(name string) bool { return slices.Contains(added.all(), name) })
-		do(w.sys.Manager.Open(ctx, w.old.Units, again))
+	if w.asked && len(was.all()) > 0 {
+		do(w.sys.Manager.Restore(ctx, was, w.standing, w.seenOtherwise()))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return err // the record stays, and says that something is half done
+	}
+	if !w.begun {
+		return nil
 	}
 	if w.before.there {
 		do(replace(w.sys.at(w.paths.Record), w.before))
@@ -44,4 +44,33 @@ func (w *work) putBack(ctx context.Context) error {
 	}
 	do(removeFolders(w.made))
 	return errors.Join(problems...)
+}
+
+// units are those of the installation and of the one before.
+func (w *work) units() Units {
+	if w.old == nil {
+		return w.next.Units
+	}
+	return w.next.Units.with(w.old.Units)
+}
+
+// unitsBefore are those that were there before: of the old installation, or somebody's.
+func (w *work) unitsBefore() Units {
+	var old []string
+	if w.old != nil {
+		old = w.old.Units.all()
+	}
+	return w.units().where(func(unit string) bool { return slices.Contains(old, unit) || slices.Contains(w.there, unit) })
+}
+
+// seenOtherwise are the units that the manager may have read as they were to be.
+func (w *work) seenOtherwise() []string {
+	if !w.opened {
+		return nil
+	}
+	units := slices.Clone(w.changed)
+	if w.readsOthers() {
+		units = append(units, w.next.Units.Service)
+	}
+	return units
 }

@@ -7,8 +7,34 @@ import (
 	"slices"
 )
 
+// ask learns how the units stand, to put them back like that.
+func (w *work) ask(ctx context.Context) (err error) {
+	if units := w.unitsBefore(); len(units.all()) > 0 {
+		w.standing, err = w.sys.Manager.Standing(ctx, units)
+	}
+	return err
+}
+
+// hold keeps renewals away from the certificate.
+func (w *work) hold(ctx context.Context) error {
+	release, err := lockPair(ctx, w.sys.at(w.paths.Site))
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", w.paths.Site, plain(err))
+	}
+	w.release = release
+	return nil
+}
+
+// open has the manager take the units.
+func (w *work) open(ctx context.Context) error {
+	w.release()
+	w.asked, w.opened = true, true
+	return w.sys.Manager.Open(ctx, w.next.Units, w.changed)
+}
+
 // begin writes the record of an installation that has begun: from here on, every file that may be written stands in it.
 func (w *work) begin(context.Context) error {
+	w.begun = true
 	made, err := makeFolders(w.sys.at(w.paths.Site), w.sys.folderMode())
 	w.made = append(w.made, made...)
 	if err != nil {
@@ -71,7 +97,6 @@ func (w *work) put(one writing) error {
 		}
 		w.undo = append(w.undo, func() error { return os.Rename(kept, path) })
 		w.result.Backups = append(w.result.Backups, w.sys.from(kept))
-		w.say("kept " + one.path + " as " + w.sys.from(kept))
 	}
 	w.undo = append(w.undo, func() error {
 		if one.before.there && !one.aside {
@@ -83,7 +108,6 @@ func (w *work) put(one writing) error {
 		return fmt.Errorf("write %s: %w", one.path, plain(err))
 	}
 	w.result.Written = append(w.result.Written, one.path)
-	w.say("wrote " + one.path)
 	return nil
 }
 
@@ -97,7 +121,6 @@ func (w *work) takeAway(one leaving) error {
 		}
 		w.undo = append(w.undo, func() error { return os.Rename(kept, path) })
 		w.result.Backups = append(w.result.Backups, w.sys.from(kept))
-		w.say("kept " + one.path + ", which was edited, as " + w.sys.from(kept))
 		return nil
 	}
 	w.undo = append(w.undo, func() error { return replace(path, one.before) })
@@ -105,7 +128,6 @@ func (w *work) takeAway(one leaving) error {
 		return fmt.Errorf("remove %s: %w", one.path, plain(err))
 	}
 	w.result.Removed = append(w.result.Removed, one.path)
-	w.say("removed " + one.path)
 	return nil
 }
 

@@ -13,10 +13,9 @@ func TestInstall(t *testing.T) {
 	for _, user := range []bool{false, true} {
 		w := newWorld(t, user)
 		empty := w.tree(t)
-		var said []string
-		result := w.install(t, w.site(t, "blog"), ApplyOptions{Say: func(line string) { said = append(said, line) }})
-		if len(result.Written) == 0 || len(result.Written) != len(said) || result.Same {
-			t.Errorf("result %+v, said %q", result, said)
+		result := w.install(t, w.site(t, "blog"), ApplyOptions{})
+		if len(result.Written) != 8 || result.Same {
+			t.Errorf("result %+v", result)
 		}
 		paths := w.Paths("blog")
 		for path, mode := range map[string]os.FileMode{
@@ -64,7 +63,7 @@ func TestInstallAgain(t *testing.T) {
 		if !result.Same || len(result.Written) != 0 || string(result.Chain) != chain {
 			t.Errorf("result %+v", result)
 		}
-		if !slices.Equal(w.manager.calls, []string{"open"}) {
+		if !slices.Equal(w.manager.calls, []string{"standing", "open"}) {
 			t.Errorf("calls %q", w.manager.calls)
 		}
 		sameTree(t, w.tree(t), before)
@@ -81,7 +80,15 @@ func TestInstallOtherOptions(t *testing.T) {
 	site.Variables = []Variable{{"SERVER_ROOT", "/srv/other"}}
 	w.manager.calls = nil
 	result := w.install(t, site, ApplyOptions{})
-	if !slices.Equal(result.Written, []string{paths.Variables}) || !slices.Equal(w.manager.calls, []string{"open", "restart"}) {
+	if !slices.Equal(result.Written, []string{paths.Variables}) || !slices.Equal(w.manager.calls, []string{"standing", "open", "restart"}) {
+		t.Errorf("written %q, calls %q", result.Written, w.manager.calls)
+	}
+
+	// Other sockets and another service are opened and ended by Open: nothing is left that would be restarted.
+	site.Sockets[1].Listen, site.Egress = []string{"127.0.0.1:8081"}, true
+	w.manager.calls = nil
+	result = w.install(t, site, ApplyOptions{})
+	if slices.Sort(result.Written); !slices.Equal(result.Written, []string{paths.Unit("-http.socket"), paths.Unit(".service")}) || !slices.Equal(w.manager.calls, []string{"standing", "open"}) {
 		t.Errorf("written %q, calls %q", result.Written, w.manager.calls)
 	}
 

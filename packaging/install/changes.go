@@ -14,8 +14,8 @@ type changes struct {
 	old     *Record // what is installed; nil: nothing
 	next    Record  // what will be
 	write   []writing
-	kept    []string // in place already
 	leaving []leaving
+	there   []string // units at whose place something lies
 	changed []string // units whose files are others than before
 	chain   []byte   // the certificate that will be in place
 }
@@ -26,6 +26,11 @@ type writing struct {
 	before found
 	after  found
 	aside  bool // what lies there is somebody's, and kept as a copy
+}
+
+// sameText tells whether only its mode or owner is another one.
+func (w writing) sameText() bool {
+	return w.before.regular && string(w.before.text) == string(w.after.text)
 }
 
 // leaving is a file of the old installation that the new one does not have.
@@ -49,7 +54,7 @@ func findChanges(site Site, plan Plan, sys System) (*changes, []error) {
 	if err != nil {
 		return nil, []error{err}
 	}
-	c := &changes{old: old, next: Record{Name: site.Name, Command: site.Command, State: installed, Log: plan.Log, Undo: plan.Undo, Units: plan.Units}}
+	c := &changes{old: old, next: Record{Name: site.Name, Command: site.Command, State: installed, Log: plan.Log, Units: plan.Units}}
 	for _, socket := range site.Sockets {
 		if socket.URL != "" {
 			c.next.URLs = append(c.next.URLs, socket.URL)
@@ -105,17 +110,23 @@ func (c *changes) add(file File, pairKept bool, site Site, sys System) error {
 	}
 	c.next.Files = append(c.next.Files, w)
 	unit := c.next.Units.unitAt(file.Path)
+	if unit != "" && before.there {
+		c.there = append(c.there, unit)
+	}
 	if unit != "" && (!keep || !c.live()) { // after an installation that was cut off, nobody knows what the manager has seen
 		c.changed = append(c.changed, unit)
-	}
-	if keep {
-		c.kept = append(c.kept, file.Path)
-		return nil
 	}
 	if file.Secret {
 		if after.uid, after.gid, err = secretOwner(site, sys); err != nil {
 			return err
 		}
+	}
+	if keep {
+		if !before.guardedAs(after) {
+			after.time = before.time // it is no other file for the manager
+			c.write = append(c.write, writing{file.Path, before, after, false})
+		}
+		return nil
 	}
 	c.write = append(c.write, writing{file.Path, before, after, before.there && !ours})
 	if before.there && !ours {

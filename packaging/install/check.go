@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +19,9 @@ import (
 func Check(ctx context.Context, site Site, plan Plan, sys System) []error {
 	var problems []error
 	refused := rights(sys)
+	if p, _ := errors.AsType[Problem](refused); p.Usage {
+		return []error{refused}
+	}
 	if refused != nil {
 		problems = append(problems, refused)
 	}
@@ -32,6 +37,10 @@ func Check(ctx context.Context, site Site, plan Plan, sys System) []error {
 			return append(problems, err) // it cannot be asked anything else
 		}
 	}
+	if refused == nil {
+		problems = append(problems, checkUnitPath(ctx, sys.Paths(site.Name), sys), checkDispatcher(ctx, site, sys))
+		problems = slices.DeleteFunc(problems, func(err error) bool { return err == nil })
+	}
 	if c != nil {
 		problems = append(problems, checkPorts(ctx, site, c.old, sys)...)
 	}
@@ -40,10 +49,26 @@ func Check(ctx context.Context, site Site, plan Plan, sys System) []error {
 
 // rights tells whether this process may install at all.
 func rights(sys System) error {
+	if sys.User && sys.UID == 0 {
+		return ownHomeOfRoot(sys)
+	}
 	if sys.User || sys.UID == 0 {
 		return nil
 	}
 	return Problem{Refused: true, Text: "for the whole machine this needs root: the same with sudo in front, or with --user for your account alone"}
+}
+
+// ownHomeOfRoot tells whether root's --user would be in the home of somebody else, as with sudo where that keeps HOME: the files
+// would be root's, and none of either's manager.
+func ownHomeOfRoot(sys System) error {
+	info, err := os.Stat(sys.at(sys.Home))
+	if err != nil {
+		return nil // whoever makes it hears of it
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 {
+		return Problem{Usage: true, Text: fmt.Sprintf("--user is for the account of %s, whose home %s is, and this is root: run it without sudo", cmp.Or(ownerOf(info), "whoever"), sys.Home)}
+	}
+	return nil
 }
 
 // checkFolders tells whether the folders can be written to.

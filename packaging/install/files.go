@@ -24,6 +24,15 @@ type found struct {
 	gid     int
 }
 
+// guardedAs tells whether a file has the mode and the owner that another one is to have.
+func (f found) guardedAs(other found) bool {
+	uid := other.uid
+	if uid < 0 {
+		uid = os.Geteuid()
+	}
+	return f.mode == other.mode && f.uid == uid
+}
+
 // look tells what lies at a path. Links are not followed.
 func look(path string) (found, error) {
 	info, err := os.Lstat(path)

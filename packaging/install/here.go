@@ -24,6 +24,9 @@ func Here(asUser bool, getenv func(string) string) (System, error) {
 	switch s.OS {
 	case "linux":
 		s.Manager = newSystemd(asUser)
+		if manager, ok := s.Manager.(systemd); ok {
+			s.UnitPath = manager.unitPath
+		}
 		if _, err := exec.LookPath("systemd-analyze"); err == nil {
 			s.Verify = func(ctx context.Context, paths []string) error { return verifyUnits(ctx, paths, asUser) }
 		}

@@ -18,6 +18,8 @@ type Site struct {
 	Words     []string
 	Variables []Variable // options, written to the site's file of variables, where people change them later
 	Sockets   []Socket   // for serve the first one is the https socket, where there is one
+	Boot      bool       // it starts at boot, as somebody else than the manager gives it sockets: a dispatcher, its own rules
+	Logs      bool       // it writes log files, into the folder of its own below /var/log
 	Egress    bool       // the service has the machine's network; otherwise none of its own
 	// HostNames are those of the URLs and of the certificate.
 	HostNames []string
@@ -41,12 +43,8 @@ type Socket struct {
 	URL         string   // for people; empty where there is none
 }
 
-// Certificate is a pair in PEM, and what is told of it.
-type Certificate struct {
-	Chain, Key  []byte
-	Fingerprint string // SHA-256, as certificate.Fingerprint spells it
-	Expires     time.Time
-}
+// Certificate is a pair in PEM.
+type Certificate struct{ Chain, Key []byte }
 
 // Credential is a file that systemd hands over, under a name.
 type Credential struct{ ID, Path string }
@@ -66,6 +64,8 @@ type System struct {
 	Manager Manager
 	// Verify has systemd look at the units, which lie in a folder; nil: it is not there. It returns what is wrong with them.
 	Verify func(ctx context.Context, paths []string) error
+	// UnitPath asks the manager where it looks for units; nil: it has one place for them.
+	UnitPath func(ctx context.Context) ([]string, error)
 }
 
 // Manager is systemd or launchd.
@@ -79,6 +79,11 @@ type Manager interface {
 	Close(ctx context.Context, u Units) error
 	// Forget is called when the files are gone.
 	Forget(ctx context.Context, u Units) error
+	// Standing tells how each unit stands, by its name.
+	Standing(ctx context.Context, u Units) (map[string]Standing, error)
+	// Restore has units stand as they did before, also those that were stopped or disabled. Their files are those of that time
+	// again; changed names the units that the manager may have seen with others, or that read other files since.
+	Restore(ctx context.Context, u Units, before map[string]Standing, changed []string) error
 	// State tells of one site.
 	State(ctx context.Context, u Units) (State, error)
 	// Holders lists the sockets that the manager holds for others, to tell who has a port.
@@ -98,11 +103,16 @@ type Units struct {
 	Boot    bool     `json:"boot,omitempty"`   // the service itself starts at boot: it binds sockets of its own
 }
 
+// Standing is how a unit stands: whether it comes back at every boot, and whether it is open or runs.
+type Standing struct{ Enabled, Active bool }
+
 // State is what the manager knows of a site.
 type State struct {
 	Sockets string    // open, closed, failed, half open (some of them)
 	Awake   bool      // the service runs
-	PID     int       // then
+	Failing bool      // it is started and ends with an error, again and again
+	Status  string    // what the service itself says of its state (STATUS= of sd_notify(3)); empty: nothing
+	PID     int       // of the service that runs
 	Knocked time.Time // when the service last became active; zero: not since boot
 	Listen  []string  // addresses that are open
 	Trouble string    // in one line, with what to do; empty: none

@@ -90,7 +90,7 @@ func (l *launchd) load(ctx context.Context, file string, changed bool) error {
 		return err
 	}
 	if loaded && !changed {
-		return nil
+		return l.enable(ctx, file)
 	}
 	if loaded {
 		if err := l.unload(ctx, file); err != nil {
@@ -105,18 +105,26 @@ func (l *launchd) load(ctx context.Context, file string, changed bool) error {
 
 // enable undoes "launchctl disable". Where nobody said that, it does nothing: launchd would remember the label for ever.
 func (l *launchd) enable(ctx context.Context, file string) error {
+	if disabled, err := l.disabled(ctx, file); err != nil || !disabled {
+		return nil // where it could not be told, bootstrap fails in its turn, and that is explained
+	}
+	_, err := l.call(ctx, "enable", l.target(file))
+	return err
+}
+
+// disabled tells whether somebody said "launchctl disable".
+func (l *launchd) disabled(ctx context.Context, file string) (bool, error) {
 	listed, err := l.call(ctx, "print-disabled", l.domain())
 	if err != nil {
-		return nil // bootstrap fails in its turn, and that is explained
+		return false, err
 	}
 	for line := range strings.Lines(listed) {
 		name, value, ok := strings.Cut(strings.TrimSpace(line), " => ")
-		if ok && name == `"`+jobLabel(file)+`"` && (value == "disabled" || value == "true") {
-			_, err := l.call(ctx, "enable", l.target(file))
-			return err
+		if ok && name == `"`+jobLabel(file)+`"` {
+			return value == "disabled" || value == "true", nil
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // bootstrap has launchd take a job. Soon after the end of one of the same name it may refuse it with error 5, and take it

@@ -20,7 +20,7 @@ func TestOpenLoadsAJob(t *testing.T) {
 
 func TestOpenLeavesAJobThatIsTheSame(t *testing.T) {
 	u := Units{Service: "/x/io.github.rouse-server.rouse.blog.plist"}
-	if err := standIn(t, true, running(u.Service, 0)).Open(t.Context(), u, nil); err != nil {
+	if err := standIn(t, true, running(u.Service, 0), answer{call: "print-disabled gui/501"}).Open(t.Context(), u, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -64,7 +64,7 @@ func siteJob(site Site, sys System) (job, error) {
 		EnvironmentVariables: jobVariables(site, sys, shipped),
 		Sockets:              sockets,
 		ProcessType:          shipped.ProcessType,
-		ExitTimeOut:          shipped.ExitTimeOut,
+		ExitTimeOut:          max(shipped.ExitTimeOut, int(site.stopLimit().Seconds())),
 		StandardErrorPath:    launchdLog(site.Name, sys),
 	}
 	if !sys.User {

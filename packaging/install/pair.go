@@ -31,7 +31,8 @@ func madeByRouse(chain, key []byte) bool {
 		return false
 	}
 	leaf := leafOf(chain)
-	return bytes.Equal(leaf.RawIssuer, leaf.RawSubject) && slices.Contains(leaf.Subject.Organization, selfSigned)
+	return bytes.Equal(leaf.RawIssuer, leaf.RawSubject) && slices.Equal(leaf.Subject.Organization, []string{selfSigned}) &&
+		leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil
 }
 
 // servesFor tells whether a chain is for the same names and addresses as another one, and has not expired.

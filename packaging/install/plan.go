@@ -6,6 +6,9 @@ func Make(site Site, sys System) (Plan, error) {
 	if err := checkName(site.Name); err != nil {
 		return Plan{}, err
 	}
+	if err := checkValues(site, sys); err != nil {
+		return Plan{}, err
+	}
 	var own []File
 	planUnits := launchdPlan
 	if sys.OS != "darwin" {

@@ -19,6 +19,11 @@ func checkPorts(ctx context.Context, site Site, old *Record, sys System) (proble
 		problems = append(problems, err)
 	}
 	p := ports{sys: sys, holders: holders, old: old, others: others(sys, site.Name)}
+	if old != nil && len(site.Sockets) > 0 {
+		if p.now, err = sys.Manager.State(ctx, old.Units); err != nil {
+			problems = append(problems, err)
+		}
+	}
 	for _, socket := range site.Sockets {
 		for _, text := range socket.addresses() {
 			a, err := readAddress(text)
@@ -38,6 +43,7 @@ type ports struct {
 	sys     System
 	holders []Holder
 	old     *Record
+	now     State // of the old site
 	others  []*Record
 }
 
@@ -47,7 +53,7 @@ func (p ports) check(ctx context.Context, a address) error {
 			return Problem{Text: fmt.Sprintf("%s is an address of the site %s: choose another one by --listen, or rouse %s", a.text, other.Name, uninstalling(other.Name, p.sys))}
 		}
 	}
-	if p.old != nil && a.overlapsAny(p.old.Listen) {
+	if p.old != nil && a.overlapsAny(p.old.Listen) && p.holds(a) {
 		return nil
 	}
 	taken, err := p.try(ctx, a)
@@ -65,6 +71,15 @@ func (p ports) check(ctx context.Context, a address) error {
 		return Problem{Text: fmt.Sprintf("%s is held by %s: choose another one by --listen, or %s", a.text, holder.Unit, p.disabling(holder.Unit))}
 	}
 	return Problem{Text: fmt.Sprintf("%s is in use by another program (see: %s): end it, or choose another one by --listen", a.text, p.finding(a))}
+}
+
+// holds tells whether the site that is installed really has its address: its socket may be stopped. A service that runs keeps
+// sockets that were stopped. The manager may spell an address otherwise than the record does.
+func (p ports) holds(a address) bool {
+	return p.now.Awake || slices.ContainsFunc(p.now.Listen, func(text string) bool {
+		b, err := readAddress(text)
+		return err == nil && a.path == b.path && a.port == b.port
+	})
 }
 
 // disabling is the command that closes a unit's sockets for good.

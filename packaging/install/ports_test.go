@@ -68,7 +68,7 @@ func TestPorts(t *testing.T) {
 		"any address":            {listen: "0.0.0.0:" + port, want: "0.0.0.0:" + port + " is in use"},
 		"a unit":                 {listen: at, holders: []Holder{{"other.socket", "1.2.3.4:1"}, {"nginx.socket", port}}, want: at + " is held by nginx.socket: choose another one by --listen, or systemctl disable --now nginx.socket"},
 		"its own unit":           {listen: at, holders: []Holder{{"rouse-blog.socket", at}}, old: own},
-		"its own address":        {listen: at, old: &Record{Name: "blog", Listen: []string{at}}},
+		"its own, stopped":       {listen: at, old: &Record{Name: "blog", Listen: []string{at}, Units: own.Units}, want: at + " is in use by another program"},
 		"no address of machine":  {listen: "192.0.2.1:8443"}, // FreeBind=
 		"a holder who has gone":  {listen: open, holders: []Holder{{"old.socket", open}}},
 		"a name":                 {listen: "localhost:8443", want: "localhost:8443 is no address to listen on"},
@@ -81,6 +81,29 @@ func TestPorts(t *testing.T) {
 			oneProblem(t, checkPorts(t.Context(), site, c.old, w.System), c.want)
 		})
 	}
+}
+
+// The address of the site as it is installed is in nobody's way while its socket is open, or its service has it still.
+func TestOwnPort(t *testing.T) {
+	at, _ := taken(t)
+	w := newWorld(t, false)
+	site := w.site(t, "blog")
+	site.Sockets = site.Sockets[:1]
+	site.Sockets[0].Listen = []string{at}
+	w.install(t, site, ApplyOptions{})
+	own, err := readRecord(w.System, "blog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(want string) {
+		t.Helper()
+		oneProblem(t, checkPorts(t.Context(), site, own, w.System), want)
+	}
+	check("")
+	w.manager.stop("rouse-blog.socket")
+	check(at + " is in use by another program")
+	w.manager.awake = true
+	check("")
 }
 
 func TestPortOfAnotherSite(t *testing.T) {

@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Record is what a site's folder says of its installation (installed.json).
@@ -17,7 +19,6 @@ type Record struct {
 	URLs    []string `json:"urls,omitempty"`
 	Listen  []string `json:"listen,omitempty"` // TCP addresses, "udp:" and UDP ones, paths
 	Log     string   `json:"log,omitempty"`
-	Undo    string   `json:"undo,omitempty"`
 	Units   Units    `json:"units"`
 	// Files are those that were written, but for the record, and Folders those that were made around the folder of sites and that
 	// of units.
@@ -72,6 +73,9 @@ func readRecord(sys System, name string) (*Record, error) {
 	if !f.there {
 		return nil, nil
 	}
+	if sys.User && f.uid != os.Geteuid() {
+		return nil, Problem{Text: fmt.Sprintf("%s belongs to uid %d, and is not gone by as you are uid %d: say it as that user, or with HOME set to your own home", path, f.uid, os.Geteuid())}
+	}
 	var r Record
 	if err = json.Unmarshal(f.text, &r); err == nil {
 		err = r.check(sys, name)
@@ -93,12 +97,31 @@ func (r *Record) check(sys System, name string) error {
 			return fmt.Errorf("%s is no place for a file of a site", file.Path)
 		}
 	}
+	for _, unit := range r.Units.all() {
+		if r.file(unit) == nil && !isUnitOf(unit, name, sys) {
+			return fmt.Errorf("%q is no unit of a site", unit)
+		}
+	}
 	for _, folder := range r.Folders {
 		if !within(paths.Units, folder) && !within(paths.Site, folder) {
 			return fmt.Errorf("%s is no folder for files of a site", folder)
 		}
 	}
 	return nil
+}
+
+// isUnitOf tells whether a name, or for launchd the path of a property list, can be that of a unit of the site.
+func isUnitOf(unit, name string, sys System) bool {
+	begin := "rouse-" + name
+	if sys.OS == "darwin" {
+		folder, file := filepath.Split(unit)
+		if filepath.Clean(folder) != sys.Paths(name).Units {
+			return false
+		}
+		unit, begin = file, label+name
+	}
+	rest, ok := strings.CutPrefix(unit, begin)
+	return ok && !strings.Contains(rest, "/") && (strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "-"))
 }
 
 // write puts the record in its place.

@@ -14,6 +14,9 @@ func TestTamperedRecord(t *testing.T) {
 		`"path": "/etc/systemd/system/rouse-blog.socket"`: `"path": "/etc/passwd"`,
 		`"path": "/etc/rouse/blog/tls.key"`:               `"path": "/etc/rouse/blog/../../passwd"`,
 		`"name": "blog"`:                                  `"name": "other"`,
+		`"service": "rouse-blog.service"`:                 `"service": "rouse-../../blog.service"`,
+		`"rouse-blog-renew.timer"`:                        `"rouse-blog-/../../timer"`,
+		`"rouse-blog-renew.service"`:                      `"sshd.service"`,
 		`"files": [`:                                      `"folders": ["/etc/ssl"], "files": [`,
 		`{`:                                               `{{`,
 	} {
@@ -87,4 +90,45 @@ func TestSweep(t *testing.T) {
 	}
 	before[units+"/.rouse-blog.socket.swp"] = "-rw-r--r-- an editor's"
 	sameTree(t, w.tree(t), before)
+}
+
+// What lies in a user's folders, and is somebody else's, tells nobody what to remove.
+func TestRecordOfSomebodyElse(t *testing.T) {
+	w := newWorld(t, true)
+	w.install(t, w.site(t, "blog"), ApplyOptions{})
+	if os.Geteuid() != 0 {
+		return // only root gives files away
+	}
+	if err := os.Chown(w.at(w.Paths("blog").Record), 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	before := w.tree(t)
+	w.manager.calls = nil
+	err := Uninstall(t.Context(), "blog", w.System, nil)
+	if _, ok := errors.AsType[Problem](err); !ok || !strings.Contains(err.Error(), "belongs to uid 65534") {
+		t.Error(err)
+	}
+	if len(w.manager.calls) > 0 {
+		t.Errorf("calls %q", w.manager.calls)
+	}
+	sameTree(t, w.tree(t), before)
+}
+
+func TestUnitsOfASite(t *testing.T) {
+	for unit, want := range map[string]bool{
+		"rouse-blog.service": true, "rouse-blog-http.socket": true, "rouse-blog": false, "rouse-blogs.service": false,
+		"rouse-blog.service/x": false, "rouse-blog-/../x": false, "/etc/systemd/system/rouse-blog.service": false, "sshd.service": false,
+	} {
+		if isUnitOf(unit, "blog", System{OS: "linux"}) != want {
+			t.Errorf("%s is one of the site: %v", unit, !want)
+		}
+	}
+	for unit, want := range map[string]bool{
+		"/Library/LaunchDaemons/io.github.rouse-server.rouse.blog.plist": true, "/Library/LaunchDaemons/io.github.rouse-server.rouse.blog.renew.plist": true,
+		"/Library/LaunchDaemons/../x/io.github.rouse-server.rouse.blog.plist": false, "/Library/LaunchDaemons/com.apple.sshd.plist": false,
+	} {
+		if isUnitOf(unit, "blog", System{OS: "darwin"}) != want {
+			t.Errorf("%s is one of the site: %v", unit, !want)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	systemdbus "github.com/coreos/go-systemd/v22/dbus"
@@ -73,6 +75,8 @@ func (s systemd) connect(ctx context.Context) (*systemdbus.Conn, error) {
 		switch {
 		case err == nil:
 			return c, nil
+		case errors.Is(err, errNotOwn):
+			return nil, Problem{Text: fmt.Sprintf("systemd is not asked there: %v", err)}
 		case s.user && errors.Is(err, fs.ErrNotExist):
 			return nil, Problem{Text: fmt.Sprintf("no systemd of your own runs (%s is not there): log in as this user, not by su or sudo, or have root say: "+
 				"loginctl enable-linger %d", s.private, os.Getuid())}
@@ -92,6 +96,9 @@ func (s systemd) connect(ctx context.Context) (*systemdbus.Conn, error) {
 
 // dialPrivate connects to systemd itself. There is no bus, and so no Hello.
 func dialPrivate(ctx context.Context, path string) (*dbus.Conn, error) {
+	if err := cmp.Or(checkOwn(filepath.Dir(path)), checkOwn(path)); err != nil {
+		return nil, err
+	}
 	c, err := dbus.Dial("unix:path="+dbus.EscapeBusAddressValue(path), dbus.WithContext(ctx))
 	if err != nil {
 		return nil, err
@@ -101,6 +108,22 @@ func dialPrivate(ctx context.Context, path string) (*dbus.Conn, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// errNotOwn says that something is somebody else's, who may have put it there.
+var errNotOwn = errors.New("it belongs to somebody else than you")
+
+// checkOwn tells whether something is not this user's own, or a link.
+func checkOwn(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(stat.Uid) != os.Geteuid() || info.Mode().Type() == fs.ModeSymlink {
+		return fmt.Errorf("%s: %w", path, errNotOwn)
+	}
+	return nil
 }
 
 // explain says what an answer means.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -114,5 +115,30 @@ func TestUnitsLists(t *testing.T) {
 	}
 	if got := (Units{Sockets: []string{"a.socket"}, Boot: true}); len(got.all()) != 1 || len(got.atBoot()) != 1 {
 		t.Errorf("got %q, %q", got.all(), got.atBoot())
+	}
+}
+
+// Whoever else puts a socket at that place, or a folder in front of it, is not asked.
+func TestReadyWithSomebodyElsesSocket(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // only root gives files away
+	}
+	for _, whose := range []string{"private", "."} {
+		folder := t.TempDir()
+		path := filepath.Join(folder, "private")
+		listener, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		if err := os.Chown(filepath.Join(folder, whose), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		for _, user := range []bool{false, true} {
+			err = systemd{user: user, folder: folder, private: path}.Ready(t.Context())
+			if problem, ok := errors.AsType[Problem](err); !ok || !strings.Contains(problem.Text, "belongs to somebody else") || strings.Contains(problem.Text, "\n") {
+				t.Errorf("%s: got %v", whose, err)
+			}
+		}
 	}
 }

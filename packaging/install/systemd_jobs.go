@@ -40,7 +40,7 @@ func (s systemd) Open(ctx context.Context, u Units, changed []string) error {
 			}
 		}
 		is := func(unit string) bool { return slices.Contains(changed, unit) }
-		fresh := slices.DeleteFunc(slices.Clone(u.Sockets), func(unit string) bool { return !is(unit) })
+		fresh := s.notAsNow(ctx, c, u.Sockets, changed)
 		if err := s.openSockets(ctx, c, u, fresh); err != nil {
 			return err
 		}
@@ -67,7 +67,15 @@ func (s systemd) Open(ctx context.Context, u Units, changed []string) error {
 	})
 }
 
-// openSockets opens all sockets that are closed, and those that are fresh anew. A socket opens only while the service does not
+// notAsNow are those of the sockets that are closed, or open by another file than that of now.
+func (s systemd) notAsNow(ctx context.Context, c *systemdbus.Conn, sockets, changed []string) []string {
+	return slices.DeleteFunc(slices.Clone(sockets), func(unit string) bool {
+		state, err := c.GetUnitPropertyContext(ctx, unit, "ActiveState")
+		return err == nil && state.Value.Value() == "active" && !slices.Contains(changed, unit)
+	})
+}
+
+// openSockets opens those of the sockets that are fresh, anew where they are open. A socket opens only while the service does not
 // run (systemd.socket(5)), which a client of another socket may have started meanwhile.
 func (s systemd) openSockets(ctx context.Context, c *systemdbus.Conn, u Units, fresh []string) error {
 	var err error

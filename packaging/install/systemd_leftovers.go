@@ -2,6 +2,7 @@ package install
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,11 @@ import (
 // forgetFiles removes what systemd itself made for units that are no more. What a program wrote in its folders stays, but for
 // its cache.
 func (s systemd) forgetFiles(u Units) error {
+	for _, unit := range u.all() {
+		if strings.Contains(unit, "/") {
+			return fmt.Errorf("%q is no name of a unit: what systemd has of it is left", unit)
+		}
+	}
 	var failures []error
 	remove := func(remove func(string) error, path string) {
 		if err := remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EEXIST) {

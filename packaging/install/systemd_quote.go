@@ -28,12 +28,16 @@ func commandLine(program string, arguments []string) (string, error) {
 			return "", Problem{Usage: true, Text: fmt.Sprintf("an argument is too long for a unit (%d bytes, of %d): put it into a script, and that behind --", len(word), unit.SYSTEMD_LINE_MAX-10)}
 		}
 		if width += 1 + len(word); width > 110 {
-			line, width = line+` \`+"\n   ", 4+len(word)
+			line, width = line+nextLine+word, 4+len(word)
+			continue
 		}
 		line += " " + word
 	}
 	return line, nil
 }
+
+// nextLine goes on with a command in the next line.
+const nextLine = " \\\n    "
 
 // plainPath is what systemd asks of a program's path (string_is_safe in its source).
 func plainPath(path string) bool {

@@ -2,7 +2,11 @@ package install
 
 import (
 	"fmt"
+	"time"
 )
+
+// restartsIn is what a renewal takes beside the end of the service that it restarts: as in the shipped unit.
+const restartsIn = 100 * time.Second
 
 // renewText is the service that renews the site's certificate: the one that packages ship, with the site's settings.
 func (s systemdSite) renewText() ([]byte, error) {
@@ -17,6 +21,7 @@ func (s systemdSite) renewText() ([]byte, error) {
 		return nil, err
 	}
 	u.set("ExecStart", line)
+	u.set("TimeoutStartSec", seconds(s.stopLimit()+restartsIn))
 	u.set("Description", fmt.Sprintf("Rouse site %s, renewal of its certificate", s.Name))
 	if s.sys.User {
 		s.unprivileged(u)
@@ -28,12 +33,8 @@ func (s systemdSite) renewText() ([]byte, error) {
 	}
 	u.set("ReadWritePaths", folder)
 	if inHome(s.Program) {
-		if folder, err = boundPath(s.Program); err != nil {
-			return nil, err
-		}
-		u.explain("ProtectHome", "# without homes but for this one file,")
-		u.set("ProtectHome", "tmpfs")
-		u.after("ProtectHome", "# which it can only read,", "BindReadOnlyPaths", folder)
+		u.explain("ProtectHome", "# homes are read-only too,")
+		u.set("ProtectHome", "read-only")
 	}
 	return u.text(heading(s.Name, s.sys), fmt.Sprintf("# For changes of your own use %q.", s.edit(unit)))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // serviceText is the site's service: the one that packages ship for this command, with the site's settings.
@@ -15,14 +16,21 @@ func (s systemdSite) serviceText() ([]byte, error) {
 	}
 	u.set("ExecStart", line)
 	s.name(u)
+	s.variables(u)
 	s.secrets(u)
-	if err := s.homes(u); err != nil {
-		return nil, err
-	}
+	s.homes(u)
+	u.set("TimeoutStopSec", seconds(s.stopLimit()))
 	if s.Egress && s.Command != "dispatch" {
 		u.drop("PrivateNetwork", "IPAddressDeny")
 		u.explain("RestrictAddressFamilies", "# It may call out, and bind sockets of its own.")
 		u.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6")
+	}
+	if err := s.account(u); err != nil {
+		return nil, err
+	}
+	s.root(u)
+	if s.Logs && s.Command == "serve" {
+		u.after("UMask", "# Those that were asked for.", "LogsDirectory", "rouse-"+s.Name)
 	}
 	if s.sys.User {
 		s.unprivileged(u)
@@ -44,7 +52,7 @@ func (s systemdSite) shippedService() *unitText {
 			"rouse-inetd/NAME", s.stateFolder(), "rouse-inetd/%i", s.stateFolder(), "/etc/rouse/inetd/%i.env", specifiers(s.paths.Variables))
 	case "dispatch":
 		u := shippedUnit("rouse-dispatch.service", "rouse-dispatch.service", unit)
-		u.after("ExecStart", "# Options as variables, which may be missing.", "EnvironmentFile", "-"+specifiers(s.paths.Variables))
+		u.after("ExecStart", "# Options as variables.", "EnvironmentFile", s.environmentFile())
 		if s.sys.User {
 			u.after("ExecStart", "# Where servers register; /run/rouse is root's. It wins over the rules' own socket; the file below overrides it.",
 				"Environment", "ROUSE_DISPATCH_SOCKET=%t/rouse/dispatch.sock")
@@ -57,14 +65,37 @@ func (s systemdSite) shippedService() *unitText {
 	}
 }
 
+// variables has systemd read the site's options. They were written with the unit, so they are not to be missing.
+func (s systemdSite) variables(u *unitText) {
+	u.set("EnvironmentFile", s.environmentFile())
+	if s.Command == "serve" {
+		u.explain("EnvironmentFile", "# Overrides the two above.")
+	}
+}
+
+// environmentFile is the path of the site's options for EnvironmentFile=, which is a pattern (glob(7)).
+func (s systemdSite) environmentFile() string {
+	return specifiers(strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(s.paths.Variables))
+}
+
 // name has the unit tell whose it is, and enable its sockets.
 func (s systemdSite) name(u *unitText) {
 	u.set("Description", fmt.Sprintf("Rouse site %s (%s)", s.Name, s.Command))
-	switch {
-	case s.Command != "dispatch":
-		u.set("Also", strings.Join(s.units().Sockets, " "))
-	case s.sys.User:
-		u.set("WantedBy", "default.target")
+	atBoot := "multi-user.target"
+	if s.sys.User {
+		atBoot = "default.target"
+	}
+	if s.Command == "dispatch" {
+		u.set("WantedBy", atBoot)
+		return
+	}
+	if s.Boot {
+		u.after("Also", "# A dispatcher gives it sockets, for which it has to be there.", "WantedBy", atBoot)
+	}
+	if sockets := s.units().Sockets; len(sockets) > 0 {
+		u.set("Also", strings.Join(sockets, " "))
+	} else {
+		u.drop("Also")
 	}
 }
 
@@ -99,21 +130,27 @@ func (s systemdSite) credentials() []Credential {
 	return slices.Concat([]Credential{{"tls.crt", s.paths.Chain}, {"tls.key", s.paths.Key}}, s.Credentials)
 }
 
-// homes shows the service what it needs of homes.
-func (s systemdSite) homes(u *unitText) error {
-	var bound []string
-	for _, path := range s.inHomes() {
-		b, err := boundPath(path)
-		if err != nil {
-			return err
-		}
-		bound = append(bound, b)
+// homes shows the service homes, where it needs something there. It sees there what its user may: the folder is not bound to
+// where the service looks, which would open it to the service whatever is around it, and whatever its owner has put in its place.
+func (s systemdSite) homes(u *unitText) {
+	if len(s.inHomes()) > 0 {
+		u.explain("ProtectHome", "# homes are read-only too, and open to it as far as its user may go there,")
+		u.set("ProtectHome", "read-only")
 	}
-	if len(bound) > 0 {
-		u.explain("ProtectHome", "# without homes but for these, as they are when the service starts,")
-		u.set("ProtectHome", "tmpfs")
-		u.after("ProtectHome", "# which it can only read,", "BindReadOnlyPaths", bound...)
+}
+
+// account has the service run as somebody who is there always. Other services may be the same user, so that what they share in
+// memory is not removed with this one (RemoveIPC= of systemd.exec(5)).
+func (s systemdSite) account(u *unitText) error {
+	if s.Account == "" || s.sys.User || s.Command == "dispatch" {
+		return nil
 	}
+	if strings.ContainsFunc(s.Account, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return Problem{Text: fmt.Sprintf("there is no user %q on this machine: make it, or name another one by --account", s.Account)}
+	}
+	u.after("DynamicUser", "# The user that it runs as.", "User", specifiers(s.Account))
+	u.explain("RemoveIPC", "# The user's keyring is not to be seen.")
+	u.drop("DynamicUser", "RemoveIPC")
 	return nil
 }
 

@@ -67,6 +67,11 @@ func (s systemdSite) finishSocket(options []*unit.UnitOption) ([]byte, error) {
 	options = append(options,
 		&unit.UnitOption{Section: "Socket", Name: "Service", Value: s.unit(".service")},
 		&unit.UnitOption{Section: "Install", Name: "WantedBy", Value: "sockets.target"})
+	for _, o := range options {
+		if why := oddInUnit(o.Value); why != "" {
+			return nil, odd(o.Name+"=", o.Value, why)
+		}
+	}
 	text, err := io.ReadAll(unit.Serialize(options))
 	if err != nil {
 		return nil, err

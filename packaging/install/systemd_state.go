@@ -65,7 +65,10 @@ func (u unitState) listens(kinds ...string) []string {
 
 func (s systemd) stateOf(u Units, states map[string]unitState) State {
 	service := states[u.Service]
-	state := State{Awake: service.awake()}
+	state := State{Awake: service.awake(), Failing: service.retried() || service.word("ActiveState") == "failed"}
+	if state.Awake {
+		state.Status = service.word("StatusText")
+	}
 	if pid, _ := service["MainPID"].(uint32); state.Awake {
 		state.PID = int(pid)
 	}

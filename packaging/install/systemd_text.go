@@ -32,6 +32,9 @@ type unitPart struct {
 func shippedUnit(file string, oldNew ...string) *unitText {
 	text, err := fs.ReadFile(packaging.Files(), "systemd/"+file)
 	u := &unitText{file: file, err: err}
+	for i := 1; i < len(oldNew); i += 2 {
+		u.refuse(file, oddIn(oldNew[i]), oldNew[i])
+	}
 	part := &unitPart{other: file}
 	for line := range strings.Lines(strings.NewReplacer(oldNew...).Replace(string(text))) {
 		line = strings.TrimSuffix(line, "\n")
@@ -70,9 +73,24 @@ func sets(name string) func(string) bool {
 	return func(line string) bool { return strings.HasPrefix(line, name+"=") }
 }
 
-func assigned(name string, values []string) []string {
+// refuse keeps a value that is wrong for some reason out of the unit; no reason: it is good.
+func (u *unitText) refuse(setting, why, value string) {
+	if why != "" && u.err == nil {
+		u.err = odd(setting+"=", value, why)
+	}
+}
+
+// assigned are the lines of a setting. Here, all that comes from a site enters a unit.
+func (u *unitText) assigned(name string, values []string) []string {
 	lines := make([]string, len(values))
 	for i, value := range values {
+		pieces := []string{value}
+		if name == "ExecStart" { // a commandLine
+			pieces = strings.Split(value, nextLine)
+		}
+		for _, piece := range pieces {
+			u.refuse(name, oddInUnit(piece), value)
+		}
 		lines[i] = name + "=" + value
 	}
 	return lines
@@ -82,7 +100,7 @@ func assigned(name string, values []string) []string {
 func (u *unitText) set(name string, values ...string) {
 	part, place := u.find(name)
 	u.drop(name)
-	part.settings = slices.Insert(part.settings, place, assigned(name, values)...)
+	part.settings = slices.Insert(part.settings, place, u.assigned(name, values)...)
 }
 
 // drop takes settings away, and with the last one of a part its comment. It does not mind those that are not there.
@@ -104,7 +122,7 @@ func (u *unitText) explain(name string, lines ...string) {
 func (u *unitText) after(other, comment, name string, values ...string) {
 	u.find(other)
 	at := slices.IndexFunc(u.parts, func(p unitPart) bool { return slices.ContainsFunc(p.settings, sets(other)) })
-	u.parts = slices.Insert(u.parts, at+1, unitPart{comment: []string{comment}, settings: assigned(name, values), goes: true})
+	u.parts = slices.Insert(u.parts, at+1, unitPart{comment: []string{comment}, settings: u.assigned(name, values), goes: true})
 }
 
 // text returns the unit with other comments at its top. go-systemd has read it, and sees no mistake.

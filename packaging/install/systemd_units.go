@@ -10,7 +10,7 @@ import (
 // systemdPlan returns the units of a site, for the folder where systemd looks for them, with the commands that show its log
 // and undo it. The files that they name, of variables and certificates, are the caller's.
 func systemdPlan(site Site, sys System) (Plan, error) {
-	if len(site.Sockets) == 0 && site.Command != "dispatch" {
+	if len(site.Sockets) == 0 && site.Command != "dispatch" && !site.Boot {
 		return Plan{}, Problem{Usage: true, Text: fmt.Sprintf("rouse %s needs an address that it is woken on: --listen 127.0.0.1:8080", site.Command)}
 	}
 	s := systemdSite{Site: site, sys: sys, paths: sys.Paths(site.Name)}
@@ -46,7 +46,7 @@ type systemdSite struct {
 func (s systemdSite) unit(ending string) string { return filepath.Base(s.paths.Unit(ending)) }
 
 func (s systemdSite) units() Units {
-	u := Units{Service: s.unit(".service"), Boot: s.Command == "dispatch"}
+	u := Units{Service: s.unit(".service"), Boot: s.Boot || s.Command == "dispatch"}
 	for i, socket := range s.Sockets {
 		name := s.unit("-" + socket.Name + ".socket")
 		switch {
@@ -78,10 +78,10 @@ func (s systemdSite) edit(unit string) string {
 func (s systemdSite) notices() []string {
 	var notices []string
 	if homes := s.inHomes(); len(homes) > 0 {
-		notices = append(notices, fmt.Sprintf("of /home, /root and /run/user the service sees nothing but %s, as it is when the service starts", strings.Join(homes, ", ")))
+		notices = append(notices, fmt.Sprintf("for %s the service sees /home, /root and /run/user, read-only and as far as its user may; one that needs nothing there, as with its files in /srv, does not see them", strings.Join(homes, ", ")))
 	}
 	if s.stateFolder() != "" {
-		notices = append(notices, fmt.Sprintf("the program can write in /var/lib/%s ($STATE_DIRECTORY); what it writes there stays after rouse uninstall", s.stateFolder()))
+		notices = append(notices, s.place())
 	}
 	if s.sys.User {
 		notices = append(notices, "the site is there while you are logged in; from boot on, with: loginctl enable-linger")
@@ -93,6 +93,18 @@ func (s systemdSite) notices() []string {
 		}
 	}
 	return notices
+}
+
+// place tells whom the program is, and where it can write.
+func (s systemdSite) place() string {
+	switch folder := s.stateFolder(); s.Account {
+	case "root":
+		return "the program is root, with its rights on files and users, and can write everywhere but in /usr, /boot, /etc and homes"
+	case "":
+		return fmt.Sprintf("the program is a user that exists only meanwhile, and can write in /var/lib/%s alone ($STATE_DIRECTORY), which stays after rouse uninstall; one that starts as root and becomes another user itself wants --account root", folder)
+	default:
+		return fmt.Sprintf("the program can write in /var/lib/%s alone ($STATE_DIRECTORY), which stays after rouse uninstall", folder)
+	}
 }
 
 // stateFolder is below /var/lib, /var/cache and /var/log, for the program that is woken: systemd makes it when that starts.

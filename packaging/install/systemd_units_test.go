@@ -73,8 +73,8 @@ func forEachVariant(t *testing.T, do func(t *testing.T, site Site, user bool, pl
 	}
 }
 
-// unitOf is the text of one of a plan's units.
-func unitOf(t *testing.T, plan Plan, name string) string {
+// textOf is the text of one of a plan's units.
+func textOf(t *testing.T, plan Plan, name string) string {
 	t.Helper()
 	for _, file := range plan.Files {
 		if filepath.Base(file.Path) == name {
@@ -137,7 +137,7 @@ func TestUnitsAreTheSites(t *testing.T) {
 // What a user's manager cannot do would fail the service, or promise what is not so.
 func TestUsersUnitsAskForNothingOfRoots(t *testing.T) {
 	forEachVariant(t, func(t *testing.T, site Site, user bool, plan Plan) {
-		text := unitOf(t, plan, plan.Units.Service)
+		text := textOf(t, plan, plan.Units.Service)
 		needing := []string{
 			"DynamicUser", "PrivateUsers", "PrivateNetwork", "IPAddressDeny", "CapabilityBoundingSet", "AmbientCapabilities", "ProtectSystem", "ProtectHome",
 			"PrivateTmp", "PrivateDevices", "DevicePolicy", "PrivateMounts", "BindReadOnlyPaths", "ReadWritePaths", "StateDirectory", "WorkingDirectory",

@@ -37,6 +37,11 @@ func Uninstall(ctx context.Context, name string, sys System, say func(line strin
 		return errors.Join(errNone(sys, name), clearEmpty(paths, sys))
 	}
 	r := removal{sys, paths, record, say}
+	release, err := lockPair(ctx, sys.at(paths.Site))
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", paths.Site, plain(err))
+	}
+	defer release()
 	if err := r.close(ctx); err != nil {
 		return err
 	}

@@ -18,11 +18,16 @@ func (u Units) unitAt(path string) string {
 // without are the units that other does not have.
 func (u Units) without(other Units) Units {
 	known := other.all()
+	return u.where(func(name string) bool { return !slices.Contains(known, name) })
+}
+
+// where are the units for which that holds.
+func (u Units) where(holds func(name string) bool) Units {
 	left := func(names []string) []string {
-		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(known, name) })
+		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !holds(name) })
 	}
 	rest := Units{Sockets: left(u.Sockets), Timers: left(u.Timers), Others: left(u.Others)}
-	if !slices.Contains(known, u.Service) {
+	if u.Service != "" && holds(u.Service) {
 		rest.Service, rest.Boot = u.Service, u.Boot
 	}
 	return rest

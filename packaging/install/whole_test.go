@@ -38,6 +38,20 @@ func stages() map[string]func(*testing.T, *world) Site {
 			site.Certificate = nil
 			return site
 		},
+		"over one that was stopped": func(t *testing.T, w *world) Site {
+			site := w.site(t, "blog")
+			w.install(t, site, ApplyOptions{})
+			w.manager.stop("rouse-blog.service", "rouse-blog.socket", "boot rouse-blog-http.socket", "rouse-blog-renew.timer", "boot rouse-blog-renew.timer")
+			site.Variables = []Variable{{"SERVER_ROOT", "/srv/other"}}
+			site.Sockets = append(site.Sockets[1:], Socket{Name: "admin", Listen: []string{"127.0.0.1:9000"}})
+			return site
+		},
+		"over the same, stopped": func(t *testing.T, w *world) Site {
+			site := w.site(t, "blog")
+			w.install(t, site, ApplyOptions{})
+			w.manager.stop("rouse-blog.service", "rouse-blog-http.socket", "boot rouse-blog.socket")
+			return site
+		},
 		"over files of somebody": func(t *testing.T, w *world) Site {
 			w.put(t, w.Paths("blog").Unit(".service"), "mine\n")
 			w.put(t, w.Paths("blog").Variables, "mine too\n")
@@ -93,7 +107,10 @@ func TestAllOrNothing(t *testing.T) {
 				for n := 0; ; n++ {
 					w := newWorld(t, n%2 == 1)
 					site := prepare(t, w)
-					before, open := w.tree(t), w.manager.loaded()
+					if stage == "over files of somebody" {
+						w.manager.start("rouse-blog.service", "boot rouse-blog.service")
+					}
+					before, open := w.tree(t), w.manager.remembered()
 					err, ended := end(w, site, n)
 					w.contract(t)
 					if !ended {
@@ -106,8 +123,8 @@ func TestAllOrNothing(t *testing.T) {
 						t.Errorf("step %d: error %v", n, err)
 					}
 					sameTree(t, w.tree(t), before)
-					if got := w.manager.loaded(); !maps.Equal(got, open) {
-						t.Errorf("step %d: open are %q, were %q", n, got, open)
+					if got := w.manager.remembered(); !maps.Equal(got, open) {
+						t.Errorf("step %d: open and enabled are %q, were %q", n, got, open)
 					}
 					if t.Failed() {
 						t.Fatalf("at step %d", n)

@@ -38,6 +38,8 @@ func newWorld(t *testing.T, user bool) *world {
 		w.UID = os.Getuid()
 	} else {
 		mkdir(t, w.at("/etc/systemd/system"))
+		mkdir(t, w.at("/run"))
+		mkdir(t, w.at("/var/run")) // where it is a Mac
 	}
 	return w
 }
@@ -149,7 +151,8 @@ func sameTree(t *testing.T, got, want map[string]string) {
 	}
 }
 
-// memory is a manager that has read the files of the units that it opened, and remembers that in a file, as managers outlive rouse.
+// memory is a manager that has read the files of the units that it opened, and remembers that in a file, as managers outlive rouse:
+// by each open unit the text that it had then, and by "boot " and its name each one that comes back at every boot.
 type memory struct {
 	sys     *System
 	path    string
@@ -157,13 +160,20 @@ type memory struct {
 	holders []Holder
 	shipped []Units
 	silent  error
+	awake   bool // every service
 	// meet is asked before and after every call, and may fail it.
 	meet     func(call string) error
 	problems []error // calls against the contract
 }
 
-// loaded are the open units, with the text that each had then.
+// loaded are the open units.
 func (m *memory) loaded() map[string]string {
+	all := m.remembered()
+	maps.DeleteFunc(all, func(unit, _ string) bool { return strings.HasPrefix(unit, "boot ") })
+	return all
+}
+
+func (m *memory) remembered() map[string]string {
 	all := map[string]string{}
 	text, err := os.ReadFile(m.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -185,7 +195,15 @@ func (m *memory) call(name string, do func(map[string]string)) error {
 			return err
 		}
 	}
-	all := m.loaded()
+	m.change(do)
+	if m.meet != nil {
+		return m.meet(name + " done")
+	}
+	return nil
+}
+
+func (m *memory) change(do func(map[string]string)) {
+	all := m.remembered()
 	do(all)
 	text, err := json.Marshal(all)
 	if err == nil {
@@ -194,10 +212,26 @@ func (m *memory) call(name string, do func(map[string]string)) error {
 	if err != nil {
 		m.problems = append(m.problems, err)
 	}
-	if m.meet != nil {
-		return m.meet(name + " done")
-	}
-	return nil
+}
+
+// stop and start are what an administrator does: to units, and with "boot " in front to what enables them.
+func (m *memory) stop(what ...string) {
+	m.change(func(all map[string]string) {
+		for _, one := range what {
+			delete(all, one)
+		}
+	})
+}
+
+func (m *memory) start(what ...string) {
+	m.change(func(all map[string]string) {
+		for _, one := range what {
+			all[one] = ""
+			if !strings.HasPrefix(one, "boot ") {
+				all[one], _ = m.text(one)
+			}
+		}
+	})
 }
 
 // text is that of a unit's file; there is none: false.
@@ -224,6 +258,9 @@ func (m *memory) Open(_ context.Context, u Units, changed []string) error {
 			}
 			all[unit] = text
 		}
+		for _, unit := range u.atBoot() {
+			all["boot "+unit] = ""
+		}
 		for _, unit := range changed {
 			if !slices.Contains(u.all(), unit) {
 				m.wrong("%s has changed, and is none of the site's", unit)
@@ -236,6 +273,38 @@ func (m *memory) Close(_ context.Context, u Units) error {
 	return m.call("close", func(all map[string]string) {
 		for _, unit := range u.all() {
 			delete(all, unit)
+			delete(all, "boot "+unit)
+		}
+	})
+}
+
+func (m *memory) Standing(_ context.Context, u Units) (map[string]Standing, error) {
+	standing := map[string]Standing{}
+	err := m.call("standing", func(all map[string]string) {
+		for _, unit := range u.all() {
+			_, active := all[unit]
+			_, enabled := all["boot "+unit]
+			standing[unit] = Standing{Enabled: enabled, Active: active}
+		}
+	})
+	return standing, err
+}
+
+func (m *memory) Restore(_ context.Context, u Units, before map[string]Standing, changed []string) error {
+	return m.call("restore", func(all map[string]string) {
+		for _, unit := range u.all() {
+			text, _ := m.text(unit)
+			if old, open := all[unit]; open && before[unit].Active && old != text && !slices.Contains(changed, unit) {
+				m.wrong("%s has changed, and nobody says so", unit)
+			}
+			delete(all, unit)
+			delete(all, "boot "+unit)
+			if before[unit].Active {
+				all[unit] = text
+			}
+			if before[unit].Enabled {
+				all["boot "+unit] = ""
+			}
 		}
 	})
 }
@@ -254,10 +323,17 @@ func (m *memory) Forget(_ context.Context, u Units) error {
 }
 
 func (m *memory) State(_ context.Context, u Units) (State, error) {
-	state := State{Sockets: "closed"}
+	state := State{Sockets: "closed", Awake: m.awake}
 	for _, unit := range u.Sockets {
-		if _, open := m.loaded()[unit]; open {
-			state.Sockets = "open"
+		text, open := m.loaded()[unit]
+		if !open {
+			continue
+		}
+		state.Sockets = "open"
+		for line := range strings.Lines(text) {
+			if address, ok := strings.CutPrefix(strings.TrimSpace(line), "ListenStream="); ok {
+				state.Listen = append(state.Listen, address)
+			}
 		}
 	}
 	return state, nil
@@ -314,9 +390,8 @@ func signPair(t *testing.T, key *ecdsa.PrivateKey, organization string, hosts ..
 		t.Fatal(err)
 	}
 	return &Certificate{
-		Chain:   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		Key:     pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-		Expires: template.NotAfter,
+		Chain: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		Key:   pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
 	}
 }
 
