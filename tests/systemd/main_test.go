@@ -139,6 +139,9 @@ func install(from string) error {
 		copyFile(filepath.Join(from, "rouse.env"), "/etc/rouse/rouse.env", 0o644),
 		os.WriteFile("/var/www/html/index.html", []byte("<h1>Rouse</h1>\n"), 0o644),
 	)
+	if _, missing := os.Stat("/etc/hosts"); missing != nil { // in another root
+		err = errors.Join(err, os.WriteFile("/etc/hosts", []byte("127.0.0.1 localhost\n::1 localhost\n"), 0o644))
+	}
 	// --keep-directory-symlink: /lib is a link to /usr/lib.
 	const unpack = `for deb in *.deb; do [ ! -e "$deb" ] || dpkg --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --warning=no-timestamp -C /; done`
 	packages := exec.Command("sh", "-c", unpack)
