@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/rouse-server/rouse/packaging/install"
@@ -54,24 +53,6 @@ func fromManager(sockets []install.Socket) []string {
 		return []string{"launchd:"}
 	}
 	return []string{"systemd:"}
-}
-
-// fileOption tells whether the value is a path, and one of the machine, not one below the root.
-func fileOption(o option) bool {
-	return (o.arg == "FILE" || o.arg == "DIR" || o.arg == "PATH") && o.flag != "page404" && o.flag != "page50x" && o.flag != "network-from" && o.flag != "root"
-}
-
-// writesTo tells of files that the service makes itself, or that need not be there.
-func writesTo(name string) bool {
-	return slices.Contains([]string{"log-file", "access-log", "maintenance-mode-switch", "pin", "socket"}, name)
-}
-
-// absolute makes a path one: services start elsewhere.
-func absolute(o option, value string) (string, error) {
-	if !fileOption(o) || value == "" || o.flag == "pin" {
-		return value, nil
-	}
-	return filepath.Abs(value)
 }
 
 // ownPath is this program's own path, as it was called: a link stays where it is when an upgrade has it point elsewhere.

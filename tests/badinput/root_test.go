@@ -48,7 +48,7 @@ func TestNeitherFolderNorCommand(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const commands = "; commands are serve, run, dispatch, inetd, check, precompress, sockets, version, help"
+	const commands = "; commands are serve, run, dispatch, inetd, install, uninstall, status, renew, health, check, precompress, sockets, version, help"
 	refused(t, []refusal{
 		{name: "nothing like it", args: []string{"publish"}, code: usage, want: `"publish" is neither a folder nor a command` + commands},
 		{name: "nearly serve", args: []string{"srve"}, code: usage, want: `"srve" is neither a folder nor a command (did you mean serve?)` + commands},

@@ -51,7 +51,7 @@ func TestControlCharacters(t *testing.T) {
 	refused(t, []refusal{
 		{name: "root", args: []string{"--root", "/" + bad}, env: env, code: config, want: "--root /" + shown + root},
 		{name: "root, by variable", env: append(env, "SERVER_ROOT=/"+bad), code: config, want: "SERVER_ROOT /" + shown + root},
-		{name: "command", args: []string{bad}, code: usage, want: `"` + shown + `" is neither a folder nor a command; commands are serve, run, dispatch, inetd, check, precompress, sockets, version, help`},
+		{name: "command", args: []string{bad}, code: usage, want: `"` + shown + `" is neither a folder nor a command; commands are serve, run, dispatch, inetd, install, uninstall, status, renew, health, check, precompress, sockets, version, help`},
 		{name: "two folders", args: []string{"serve", bad, bad}, code: usage, want: "one folder can be served, not 2: " + shown + " " + shown},
 		{name: "option", args: []string{"--" + bad}, code: usage, want: "there is no option --" + shown + "; rouse --help lists them"},
 		{name: "value", args: []string{"--log-level", bad}, code: usage, want: "--log-level " + shown + ": not one of error, warn, info, debug, trace"},
