@@ -84,13 +84,20 @@ unit_tests() {
   stage "unit tests" env CGO_ENABLED=$cgo go test -json -count=1 -timeout=5m ${race:+"$race"} "${packages[@]}" || true
 }
 
-# The packages in tests/, against the product as it is built for users. One at a time: they start servers and measure time.
+# The packages in tests/, against the product as it is built for users. One at a time: they start servers and measure time. Those
+# that boot machines of their own wait for them most of the time, and go side by side at the end.
 black_box_tests() {
-  local packages=() area
-  for area in ${areas:-.}; do packages+=("./tests/$area/..."); done
+  local packages=() machines=() package
+  for package in $(for area in ${areas:-.}; do go list "./tests/$area/..."; done); do
+    case $package in
+      */tests/packages|*/tests/systemd) machines+=("$package");;
+      *) packages+=("$package");;
+    esac
+  done
   export ROUSE_BINARY=$tmp/rouse
   stage "build rouse" env CGO_ENABLED=0 go build -trimpath -o "$ROUSE_BINARY" ./cmd/rouse || return 0
-  stage "black-box tests" env CGO_ENABLED=0 go test -json -count=1 -p=1 -timeout="$limit" "${packages[@]}" || true
+  [ ${#packages[@]} = 0 ] || stage "black-box tests" env CGO_ENABLED=0 go test -json -count=1 -p=1 -timeout="$limit" "${packages[@]}" || true
+  [ ${#machines[@]} = 0 ] || stage "booted machines" env CGO_ENABLED=0 go test -json -count=1 -p=2 -timeout="$limit" "${machines[@]}" || true
 }
 
 set_up() { tests/setup.sh >"$tmp/variables"; }
