@@ -18,7 +18,7 @@ func checkPorts(ctx context.Context, site Site, old *Record, sys System) (proble
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		problems = append(problems, err)
 	}
-	p := ports{sys: sys, holders: holders, old: old, others: others(sys, site.Name)}
+	p := ports{sys: sys, holders: holders, old: old, others: others(sys, site.Name), both: site.Command != "run"}
 	if old != nil && len(site.Sockets) > 0 {
 		if p.now, err = sys.Manager.State(ctx, old.Units); err != nil {
 			problems = append(problems, err)
@@ -45,6 +45,7 @@ type ports struct {
 	old     *Record
 	now     State // of the old site
 	others  []*Record
+	both    bool // the socket of [::] is one of IPv4 too
 }
 
 func (p ports) check(ctx context.Context, a address) error {
@@ -118,13 +119,16 @@ func (p ports) try(ctx context.Context, a address) (taken bool, err error) {
 	networks := []string{"4", "6"} // one after the other: a socket of both families tells less
 	if !a.any {
 		networks = []string{"6"}
-		if a.host.Unmap().Is4() {
+		switch {
+		case a.host.Unmap().Is4():
 			networks = []string{"4"}
+		case a.host.IsUnspecified() && p.both:
+			networks = []string{"6", "4"}
 		}
 	}
 	for _, family := range networks {
 		host := ""
-		if !a.any {
+		if !a.any && !a.host.IsUnspecified() {
 			host = a.host.String()
 		}
 		taken, err := p.judge(a, openBriefly(ctx, a.datagram, family, net.JoinHostPort(host, a.port)))

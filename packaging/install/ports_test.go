@@ -58,6 +58,7 @@ func TestPorts(t *testing.T) {
 	own := &Record{Name: "blog", Units: Units{Sockets: []string{"rouse-blog.socket"}}}
 	for name, c := range map[string]struct {
 		listen  string
+		command string
 		holders []Holder
 		old     *Record
 		want    string
@@ -66,6 +67,8 @@ func TestPorts(t *testing.T) {
 		"another program":        {listen: at, want: at + " is in use by another program (see: ss -ltnp 'sport = :" + port + "'): end it, or choose another one by --listen"},
 		"all addresses":          {listen: port, want: port + " is in use by another program"},
 		"any address":            {listen: "0.0.0.0:" + port, want: "0.0.0.0:" + port + " is in use"},
+		"both families":          {listen: "[::]:" + port, want: "[::]:" + port + " is in use"},
+		"a family for a program": {listen: "[::]:" + port, command: "run"},
 		"a unit":                 {listen: at, holders: []Holder{{"other.socket", "1.2.3.4:1"}, {"nginx.socket", port}}, want: at + " is held by nginx.socket: choose another one by --listen, or systemctl disable --now nginx.socket"},
 		"its own unit":           {listen: at, holders: []Holder{{"rouse-blog.socket", at}}, old: own},
 		"its own, stopped":       {listen: at, old: &Record{Name: "blog", Listen: []string{at}, Units: own.Units}, want: at + " is in use by another program"},
@@ -77,7 +80,7 @@ func TestPorts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, false)
 			w.manager.holders = c.holders
-			site := Site{Name: "blog", Sockets: []Socket{{Name: "x", Listen: []string{c.listen}}}}
+			site := Site{Name: "blog", Command: c.command, Sockets: []Socket{{Name: "x", Listen: []string{c.listen}}}}
 			oneProblem(t, checkPorts(t.Context(), site, c.old, w.System), c.want)
 		})
 	}
