@@ -35,7 +35,6 @@ func newWorld(t *testing.T, user bool) *world {
 	w := openWorld(folder, user)
 	if user {
 		mkdir(t, w.at("/home/me"))
-		w.UID = os.Getuid()
 	} else {
 		mkdir(t, w.at("/etc/systemd/system"))
 		mkdir(t, w.at("/run"))
@@ -69,6 +68,9 @@ func openWorld(folder string, user bool) *world {
 		OS: "linux", User: user, Home: "/home/me", Root: filepath.Join(folder, "root"),
 		Getenv: func(string) string { return "" },
 	}}
+	if user {
+		w.UID = os.Getuid()
+	}
 	w.manager = &memory{sys: &w.System, path: filepath.Join(folder, "manager.json")}
 	w.Manager = w.manager
 	return w
