@@ -301,10 +301,11 @@ func (w *worker) answer(fd int) {
 // stop accepts nothing more, and finishes what was accepted.
 func (w *worker) stop() {
 	w.mu.Lock()
-	for _, l := range w.listeners {
-		l.Close()
-	}
+	listeners := w.listeners
 	w.mu.Unlock()
+	for _, l := range listeners {
+		l.Close() // which waits for the one who accepts, who may wait for the lock
+	}
 	done := make(chan struct{})
 	go func() {
 		w.hands.Wait()
