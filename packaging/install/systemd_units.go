@@ -120,10 +120,7 @@ func (s systemdSite) inHomes() []string {
 	if s.sys.User {
 		return nil
 	}
-	paths := []string{s.Program}
-	if i := slices.Index(s.Words, "--"); i >= 0 && i+1 < len(s.Words) {
-		paths = append(paths, s.Words[i+1])
-	}
+	paths := programs(s.Site)
 	for _, read := range s.Reads {
 		paths = append(paths, read.Path)
 	}
