@@ -39,22 +39,16 @@ func describe(ctx context.Context, root string, at time.Time) string {
 	return "0.0.0-devel." + at.Format("20060102150405") // not a checkout
 }
 
-func (v version) String() string {
-	text := v.number
-	if v.before != "" {
-		text += "-" + v.before
-	}
-	if v.build != "" {
-		text += "+" + v.build
-	}
-	return text
-}
+func (v version) String() string { return v.spelled("-") }
 
 // debian is how Debian and RPM spell it: what follows a tilde comes before the version (deb-version(7)).
-func (v version) debian() string {
+func (v version) debian() string { return v.spelled("~") }
+
+// spelled puts a sign in front of what comes before the version.
+func (v version) spelled(before string) string {
 	text := v.number
 	if v.before != "" {
-		text += "~" + v.before
+		text += before + v.before
 	}
 	if v.build != "" {
 		text += "+" + v.build
