@@ -133,9 +133,5 @@ func describeChain(chain []byte) string {
 	if err != nil {
 		return "certificate: " + err.Error()
 	}
-	names := slices.Clone(leaf.DNSNames)
-	for _, ip := range leaf.IPAddresses {
-		names = append(names, ip.String())
-	}
-	return fmt.Sprintf("certificate: self-signed, for %s, until %s; SHA-256 %s", strings.Join(names, ", "), leaf.NotAfter.Format(time.DateOnly), certificate.Fingerprint(leaf))
+	return fmt.Sprintf("certificate: self-signed, for %s, until %s; SHA-256 %s", hostsOf(leaf), leaf.NotAfter.Format(time.DateOnly), certificate.Fingerprint(leaf))
 }
