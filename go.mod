@@ -20,8 +20,11 @@ require (
 	github.com/pires/go-proxyproto v0.15.0
 	github.com/spf13/pflag v1.0.10
 	golang.org/x/crypto v0.58.0
+	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
 	golang.org/x/time v0.16.0
 	howett.net/plist v1.0.1
 )
+
+require golang.org/x/text v0.43.0 // indirect

@@ -3,6 +3,8 @@ package server
 import (
 	"maps"
 	"net/http"
+
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // earlyHints sends 103 with the Link fields that links has for a page, so that a browser fetches what the page needs while
@@ -13,8 +15,11 @@ func earlyHints(links func(*http.Request) []string) link {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet || r.Method == http.MethodHead {
 				if fields := links(r); len(fields) > 0 {
-					if r.ProtoMajor >= 2 && navigates(r) {
-						hint(w, fields)
+					if r.ProtoMajor >= 2 {
+						reply.Forbid(w) // the hint would be lost
+						if navigates(r) {
+							hint(w, fields)
+						}
 					}
 					header := w.Header()
 					header["Link"] = append(header["Link"], fields...)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/rouse-server/rouse/server/reply"
 	"github.com/rouse-server/rouse/server/rules"
 )
 
@@ -63,6 +64,7 @@ func redirect(w http.ResponseWriter, location string, status int) {
 	header := w.Header()
 	header.Set("Location", location)
 	header.Set("Content-Length", "0")
+	reply.Mark(w, nil)
 	w.WriteHeader(status)
 }
 

@@ -11,7 +11,7 @@ import (
 
 // choose decides which representation of a file the client gets, and describes it in the header. The caller closes what was
 // opened beside the file.
-func (h *handler) choose(p *reply, r *http.Request, f found) *sending {
+func (h *handler) choose(p *response, r *http.Request, f found) *sending {
 	header := p.Header()
 	mediaType := h.mediaType(f.info.Name())
 	header.Set("Content-Type", mediaType)
@@ -41,8 +41,8 @@ func (h *handler) choose(p *reply, r *http.Request, f found) *sending {
 }
 
 // describe sets the validators of a file as it is.
-func (h *handler) describe(p *reply, r *http.Request, f found) *sending {
-	s := &sending{reply: p, h: h, found: f, id: identityOf(f.info), modified: f.info.ModTime(), tag: h.tag(r.Context(), f)}
+func (h *handler) describe(p *response, r *http.Request, f found) *sending {
+	s := &sending{response: p, h: h, found: f, id: identityOf(f.info), modified: f.info.ModTime(), tag: h.tag(r.Context(), f)}
 	if hasNoTime(s.modified) {
 		s.modified = time.Time{} // no Last-Modified
 	} else if now := time.Now(); s.modified.After(now) { // RFC 9110 §8.8.2.1

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/rouse-server/rouse/server/compress"
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // Files up to this size are encoded as a whole, so that the result can be kept. Larger ones are encoded while they are sent.
@@ -16,7 +17,11 @@ const wholeSize = 8 << 20
 func (s *sending) encode(ctx context.Context) {
 	header := s.Header()
 	header.Del("Accept-Ranges") // they are of the file without the coding
-	if s.h.Cache == nil || s.id.size > wholeSize {
+	if s.known {
+		s.encoded(s.body, true)
+		return
+	}
+	if !s.encodesWhole() {
 		var ok bool
 		if s.streamed, ok = s.h.Encoders.stream(); !ok {
 			s.unencoded()
@@ -33,15 +38,24 @@ func (s *sending) encode(ctx context.Context) {
 		s.unencoded()
 		return
 	}
+	s.encoded(body, hit)
+}
+
+// encodesWhole tells whether the body is made before it is sent.
+func (s *sending) encodesWhole() bool { return s.h.Cache != nil && s.id.size <= wholeSize }
+
+// encoded takes the body in its coding. hit says that it was made before.
+func (s *sending) encoded(body []byte, hit bool) {
 	if hit && s.h.Memory != nil {
-		header.Set("X-Cache", "HIT")
+		s.Header().Set("X-Cache", "HIT")
 	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
+	s.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	s.body = body
 }
 
 // unencoded makes a reply that was to be in a coding one without.
 func (s *sending) unencoded() {
+	reply.Forbid(s) // next time it may go better
 	header := s.Header()
 	header.Del("Content-Encoding")
 	header.Set("Accept-Ranges", "bytes")
@@ -89,7 +103,7 @@ func (h *handler) encoded(ctx context.Context, v Variant, read func() ([]byte, e
 
 // stream encodes the file while it is sent.
 func (s *sending) stream() (int64, error) {
-	w, err := compress.NewWriter(s.reply, s.coding, s.h.Level)
+	w, err := compress.NewWriter(s.response, s.coding, s.h.Level)
 	if err != nil {
 		s.short, s.err = true, err
 		return 0, err

@@ -13,9 +13,11 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/rouse-server/rouse/server/accept"
 	"github.com/rouse-server/rouse/server/compress"
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // No fallback page is longer than this, in bytes.
@@ -30,7 +32,7 @@ type fallback struct {
 
 // fallBack answers a GET that would be 404 with the fallback page, if there is one for it. It has neither validators nor
 // ranges: it is not what was asked for.
-func (h *handler) fallBack(p *reply, r *http.Request) bool {
+func (h *handler) fallBack(p *response, r *http.Request) bool {
 	if h.Fallback == "" && !h.SPA || r.Method != http.MethodGet {
 		return false
 	}
@@ -55,12 +57,16 @@ func (h *handler) fallBack(p *reply, r *http.Request) bool {
 		header.Set("Content-Type", "text/html; charset=utf-8")
 	}
 	header.Set("Cache-Control", "no-cache")
+	v := Variant{identity: id, trimmed: true}
 	if len(h.Codings) > 0 {
 		accept.AddVary(header, "accept-encoding")
 		if encoded, coding := h.encodedFallback(r.Context(), id, body, r.Header["Accept-Encoding"]); coding != "" {
 			header.Set("Content-Encoding", string(coding))
-			body = encoded
+			v.coding, v.level, body = coding, h.Level, encoded
 		}
+	}
+	if id.settled(time.Now()) {
+		reply.Mark(p, v)
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	p.WriteHeader(http.StatusOK)

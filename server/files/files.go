@@ -18,6 +18,7 @@ import (
 	"github.com/rouse-server/rouse/server/cache"
 	"github.com/rouse-server/rouse/server/compress"
 	"github.com/rouse-server/rouse/server/errorpage"
+	"github.com/rouse-server/rouse/server/reply"
 	"github.com/rouse-server/rouse/server/rules"
 	"github.com/rouse-server/rouse/server/tree"
 )
@@ -90,12 +91,12 @@ func New(t *tree.Tree, o Options) http.Handler {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p := &reply{ResponseWriter: w, request: r, finish: h.Finish, outcome: Outcome{Path: r.URL.Path}}
+	p := &response{ResponseWriter: w, request: r, finish: h.Finish, outcome: Outcome{Path: r.URL.Path}}
 	h.serve(p, r)
 	p.begin()
 }
 
-func (h *handler) serve(p *reply, r *http.Request) {
+func (h *handler) serve(p *response, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodOptions:
@@ -116,7 +117,7 @@ func (h *handler) serve(p *reply, r *http.Request) {
 		h.fail(p, r, fs.ErrNotExist)
 		return
 	}
-	p.outcome.Path = target.path()
+	p.outcome.Path = target.pathOf(r.URL.Path)
 	found, err := h.find(target, h.Markdown && r.Method != http.MethodOptions && wantsMarkdown(r.Header["Accept"]))
 	if err != nil {
 		h.fail(p, r, err)
@@ -126,12 +127,13 @@ func (h *handler) serve(p *reply, r *http.Request) {
 	h.answer(p, r, target, found)
 }
 
-func (h *handler) answer(p *reply, r *http.Request, t target, f found) {
+func (h *handler) answer(p *response, r *http.Request, t target, f found) {
 	switch {
 	case r.Method == http.MethodOptions:
 		writeOptions(p)
 	case f.location != "" && (f.file == nil || rules.Asked(r) == r.URL.EscapedPath()): // what a rewrite chose is served, however it is called
 		p.Header().Set("Location", withQuery(f.location, r.URL.RawQuery))
+		reply.Mark(p, nil)
 		p.WriteHeader(http.StatusPermanentRedirect)
 	case f.file == nil:
 		h.List(p, r, t.name, t.path())
@@ -154,13 +156,14 @@ func (h *handler) withheld(t target) bool {
 }
 
 // fail answers with the page for an error of find. What is no fault of the request is logged.
-func (h *handler) fail(p *reply, r *http.Request, err error) {
+func (h *handler) fail(p *response, r *http.Request, err error) {
 	status := tree.Status(err)
 	switch status {
 	case http.StatusNotFound:
 		if h.fallBack(p, r) {
 			return
 		}
+		reply.Mark(p, nil)
 	case http.StatusServiceUnavailable:
 		p.Header().Set("Retry-After", "1")
 		h.Log.WarnContext(r.Context(), "cannot open a file for now", "path", r.URL.Path, "error", err)

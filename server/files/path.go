@@ -27,6 +27,10 @@ func resolve(path string) (target, bool) {
 	if path[0] != '/' || len(path) > maxPath || strings.ContainsFunc(path, forbidden) {
 		return target{}, false
 	}
+	if plain(path) {
+		name := strings.TrimSuffix(path[1:], "/")
+		return target{name, len(name) < len(path)-1}, true
+	}
 	var t target
 	segments := make([]string, 0, 16)
 	for segment := range strings.SplitSeq(path[1:], "/") {
@@ -52,6 +56,11 @@ func resolve(path string) (target, bool) {
 	return t, true
 }
 
+// plain tells of a path that resolve has nothing to remove from: no segment is empty or begins with a dot.
+func plain(path string) bool {
+	return len(path) > 1 && !strings.Contains(path, "//") && !strings.Contains(path, "/.")
+}
+
 func forbidden(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' }
 
 // path is the URL path of the target without what resolve removes, decoded.
@@ -63,6 +72,14 @@ func (t target) path() string {
 		return "/" + t.name + "/"
 	}
 	return "/" + t.name
+}
+
+// pathOf is path for the target that urlPath was resolved to.
+func (t target) pathOf(urlPath string) string {
+	if plain(urlPath) {
+		return urlPath
+	}
+	return t.path()
 }
 
 // location is the URL of a file (or of a folder, as which it gets a slash) to send a client to. It begins with exactly one

@@ -11,22 +11,25 @@ import (
 	"time"
 
 	"github.com/rouse-server/rouse/server/compress"
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // Files up to this size are copied into net/http's buffers, to leave in one write together with
-// the header; larger ones go by sendfile(2) where the connection can.
+// the header; larger ones go by sendfile(2) where the connection can. A recording gets the file whatever its size.
 const copiedSize = 8 << 10
 
 // send answers r with an open file; http.ServeContent does the conditions and ranges.
-func (h *handler) send(p *reply, r *http.Request, f found) {
+func (h *handler) send(p *response, r *http.Request, f found) {
 	p.outcome.File = true
 	s := h.choose(p, r, f)
+	s.recording = reply.Behind(p)
 	if s.beside != nil {
 		defer s.beside.Close()
 	}
 	defer s.release()
 	s.remember(r.Context())
-	var body io.ReadSeeker = content{s.file, s.id.size}
+	s.content = content{file: s.file, size: s.id.size}
+	var body io.ReadSeeker = &s.content
 	if s.body != nil {
 		body = &memory{body: s.body}
 	}
@@ -38,35 +41,48 @@ func (h *handler) send(p *reply, r *http.Request, f found) {
 	}
 }
 
-// content is a file whose end is where fstat saw it, so that the length sent and the ETag speak of
-// the same state of it.
+// content is a file that was just opened, whose end is where fstat saw it, so that the length sent and the ETag speak of the
+// same state of it.
 type content struct {
-	*os.File
-	size int64
+	file  *os.File
+	size  int64
+	moved bool // its offset is not 0 any more
 }
 
-func (c content) Seek(offset int64, whence int) (int64, error) {
-	if whence == io.SeekEnd { // http.ServeContent asks for the size and goes back to the start
+func (c *content) Seek(offset int64, whence int) (int64, error) {
+	switch {
+	case whence == io.SeekEnd: // http.ServeContent asks for the size and goes back to the start
 		return c.size + offset, nil
+	case whence == io.SeekStart && offset == 0 && !c.moved:
+		return 0, nil
 	}
-	return c.File.Seek(offset, whence)
+	c.moved = true
+	return c.file.Seek(offset, whence)
+}
+
+func (c *content) Read(b []byte) (int, error) {
+	c.moved = true
+	return c.file.Read(b)
 }
 
 // sending is a representation on its way: a ResponseWriter that mends what http.ServeContent does.
 type sending struct {
-	*reply
+	*response
 	found
-	h        *handler
-	id       Identity
-	beside   *os.File        // the file, if it is one beside that which was asked for
-	modified time.Time       // what Last-Modified says, or zero
-	tag      string          // of the file as it is
-	coding   compress.Coding // in which it is sent, when that is made on the fly
-	body     []byte          // what is sent, if that is in memory
-	streamed func()          // set when it is encoded while it is sent; to be called at the end of that
-	status   int
-	short    bool  // the file had fewer bytes than were announced
-	err      error // what reading it said, if anything
+	h         *handler
+	id        Identity
+	content   content         // the same for http.ServeContent
+	beside    *os.File        // the file, if it is one beside that which was asked for
+	modified  time.Time       // what Last-Modified says, or zero
+	tag       string          // of the file as it is
+	coding    compress.Coding // in which it is sent, when that is made on the fly
+	body      []byte          // what is sent, if that is in memory
+	streamed  func()          // set when it is encoded while it is sent; to be called at the end of that
+	status    int
+	recording *reply.Recording // nil: the reply goes to the client at once
+	known     bool             // body is what was sent before
+	short     bool             // the file had fewer bytes than were announced
+	err       error            // what reading it said, if anything
 }
 
 // release gives the place of a stream back.
@@ -80,6 +96,7 @@ func (s *sending) release() {
 // in a coding their length; and makes 412 and 416 replies without a body.
 func (s *sending) WriteHeader(status int) {
 	s.status = status
+	s.mark(status)
 	header := s.Header()
 	switch status {
 	case http.StatusOK:
@@ -101,7 +118,7 @@ func (s *sending) WriteHeader(status int) {
 		header.Del("Content-Encoding")
 		header.Set("Content-Length", "0")
 	}
-	s.reply.WriteHeader(status)
+	s.response.WriteHeader(status)
 }
 
 // digest tells the hash of the whole representation, also with a part of it (RFC 9530 §3). Of one that is made while it is
@@ -129,7 +146,7 @@ func (s *sending) Write(b []byte) (int, error) {
 	if s.status >= http.StatusBadRequest {
 		return len(b), nil
 	}
-	return s.reply.Write(b)
+	return s.response.Write(b)
 }
 
 // ReadFrom is io.CopyN's way to send a body. net/http has to see the *os.File itself to use
@@ -140,25 +157,26 @@ func (s *sending) ReadFrom(source io.Reader) (int64, error) {
 	switch {
 	case s.streamed != nil:
 		return s.stream()
-	case s.coding != "": // http.ServeContent knows the file without the coding
-		n, err := s.reply.Write(s.body)
+	case s.coding != "" || s.known: // http.ServeContent knows the file without the coding
+		n, err := s.response.Write(s.body)
 		return int64(n), err
 	case !ok:
-		return io.Copy(s.reply, source)
+		return io.Copy(s.response, source)
 	}
 	switch body := limited.R.(type) {
 	case *memory:
-		n, err := s.reply.Write(body.body[body.at : body.at+limited.N])
+		n, err := s.response.Write(body.body[body.at : body.at+limited.N])
 		return int64(n), err
-	case content:
-		limited.R = body.File
+	case *content:
+		limited.R = body.file
 	}
 	var n int64
 	var err error
-	if limited.N <= copiedSize {
+	if limited.N <= copiedSize && s.recording == nil {
 		n, err = s.copySmall(limited)
 	} else {
-		n, err = s.reply.ReadFrom(limited)
+		n, err = s.response.ReadFrom(limited)
+		s.check()
 	}
 	if limited.N > 0 {
 		_, ofFile := errors.AsType[*fs.PathError](err)
@@ -175,5 +193,5 @@ func (s *sending) copySmall(source io.Reader) (int64, error) {
 		buffer = new([copiedSize]byte)
 	}
 	defer s.h.buffers.Put(buffer)
-	return io.CopyBuffer(struct{ io.Writer }{s.reply}, source, buffer[:])
+	return io.CopyBuffer(struct{ io.Writer }{s.response}, source, buffer[:])
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/rouse-server/rouse/server/accept"
 	"github.com/rouse-server/rouse/server/compress"
 	"github.com/rouse-server/rouse/server/errorpage"
+	"github.com/rouse-server/rouse/server/reply"
 	"github.com/rouse-server/rouse/server/tree"
 )
 
@@ -68,6 +69,7 @@ func New(t *tree.Tree, o Options) *Listing {
 //
 // Once a part is sent, an error is told by the panic http.ErrAbortHandler, which breaks the reply off.
 func (l *Listing) Serve(w http.ResponseWriter, r *http.Request, dir, urlPath string) {
+	reply.Decline(w)
 	q := parse(r.URL.Query(), l.options)
 	if q.archive != "" {
 		l.sendArchive(w, r, dir, q.archive)

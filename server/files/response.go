@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// reply is a ResponseWriter that calls finish once, just before the header goes out. It keeps sendfile(2) within reach.
-type reply struct {
+// response is a ResponseWriter that calls finish once, just before the header goes out. It keeps sendfile(2) within reach.
+type response struct {
 	http.ResponseWriter
 	request *http.Request
 	finish  func(http.Header, *http.Request, Outcome)
@@ -14,7 +14,7 @@ type reply struct {
 	began   bool
 }
 
-func (p *reply) WriteHeader(status int) {
+func (p *response) WriteHeader(status int) {
 	if !p.began && status >= 200 {
 		p.began = true
 		if p.finish != nil {
@@ -28,34 +28,34 @@ func (p *reply) WriteHeader(status int) {
 }
 
 // begin sends the header that net/http would send by itself now.
-func (p *reply) begin() {
+func (p *response) begin() {
 	if !p.began {
 		p.WriteHeader(http.StatusOK)
 	}
 }
 
-func (p *reply) Write(b []byte) (int, error) {
+func (p *response) Write(b []byte) (int, error) {
 	p.begin()
 	return p.ResponseWriter.Write(b)
 }
 
-func (p *reply) WriteString(s string) (int, error) {
+func (p *response) WriteString(s string) (int, error) {
 	p.begin()
 	return io.WriteString(p.ResponseWriter, s)
 }
 
-func (p *reply) ReadFrom(source io.Reader) (int64, error) {
+func (p *response) ReadFrom(source io.Reader) (int64, error) {
 	p.begin()
 	return io.Copy(p.ResponseWriter, source)
 }
 
 // FlushError is what http.ResponseController looks for.
-func (p *reply) FlushError() error {
+func (p *response) FlushError() error {
 	p.begin()
 	return http.NewResponseController(p.ResponseWriter).Flush()
 }
 
-func (p *reply) Flush() { p.FlushError() }
+func (p *response) Flush() { p.FlushError() }
 
 // Unwrap gives http.ResponseController the connection's deadlines.
-func (p *reply) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+func (p *response) Unwrap() http.ResponseWriter { return p.ResponseWriter }
