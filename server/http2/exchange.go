@@ -1,0 +1,190 @@
+package http2
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/rouse-server/rouse/server/reply"
+)
+
+// exchange is a request that a handler answers. What is not for the handler alone is under the connection's lock.
+type exchange struct {
+	conn    *Conn
+	stream  *stream
+	request *http.Request
+	plain   *reply.Request   // the request again, if a kept reply might have answered it
+	answers http.HandlerFunc // instead of Options.Answer; nil: that
+	cancel  context.CancelFunc
+
+	body    *body       // nil: there is none
+	trailer http.Header // the request's, with nil for what has not come
+	arrived http.Header // those that came
+	expects bool        // the client waits for 100 (RFC 9110 §10.1.1)
+	flawed  bool        // the stream ends with PROTOCOL_ERROR, behind the reply
+	lingers bool        // the reply has ended, the request not yet
+
+	over     error         // why the stream ended before its time; nil: it did not
+	headed   bool          // the head of the reply was sent
+	writable chan struct{} // has a value when it may be worth looking again
+	writeBy  time.Time
+	wants    int  // bytes that the handler waits to send
+	heads    bool // before them a head, which needs no window
+	granted  bool // it may send
+	credit   int  // so many bytes
+}
+
+// answer runs the handler, or lets it wait until fewer run: streams that the client has broken off do not count among those that
+// are open, but their handlers go on for a while.
+func (c *Conn) answer(x *exchange) error {
+	c.open(x.stream)
+	if c.running < int(c.maxStreams()) {
+		c.running++
+		go x.run()
+		return nil
+	}
+	if len(c.unbegun) > 4*int(c.maxStreams()) {
+		return broken(codeEnhanceCalm, "the client breaks too many requests off")
+	}
+	c.unbegun = append(c.unbegun, x)
+	return nil
+}
+
+// run runs the handler.
+func (x *exchange) run() {
+	w := &response{exchange: x}
+	whole := false
+	defer func() {
+		if !whole {
+			_ = recover() // http.ErrAbortHandler; everything else was caught and told of by the handler chain
+		}
+		x.finish(w, whole)
+	}()
+	if x.answers != nil {
+		x.answers(w, x.request)
+	} else {
+		x.conn.options.Answer(w, x.request, x.plain)
+	}
+	w.finish()
+	whole = true
+}
+
+// finish ends the exchange after its handler. A handler that was broken off breaks the stream off.
+func (x *exchange) finish(w *response, whole bool) {
+	w.release()
+	x.cancel()
+	c := x.conn
+	c.enter()
+	defer c.exit()
+	if c.streams[x.stream.id] == x.stream && !(whole && x.stream.answered) {
+		c.reset(x.stream, codeInternal)
+	}
+	if x.body != nil {
+		x.body.drop()
+	}
+	c.running--
+	for len(c.unbegun) > 0 && c.running < int(c.maxStreams()) {
+		next := c.unbegun[0]
+		c.unbegun[0] = nil
+		if c.unbegun = c.unbegun[1:]; next.over == nil {
+			c.running++
+			go next.run()
+		}
+	}
+}
+
+// closed tells the handler that its stream has ended; why is nil when all was well.
+func (x *exchange) closed(why error) {
+	c := x.conn
+	if x.lingers {
+		c.lingers--
+	}
+	if why == nil {
+		return
+	}
+	x.over = why
+	x.cancel()
+	wake(x.writable)
+	if x.body != nil {
+		x.body.fail(why)
+		x.body.drop()
+	}
+}
+
+// acquire waits until a part of what the handler wants to send may be sent, and takes it out of the windows. With heads there is
+// a head before it, and the part may be empty. What is acquired is to be given to spend.
+func (x *exchange) acquire(wants int, heads bool) (n int, err error) {
+	c, s := x.conn, x.stream
+	for queued := false; ; {
+		switch {
+		case x.over != nil:
+			x.abandon()
+			return 0, x.over
+		case x.granted:
+			n, x.credit, x.granted = x.credit, 0, false
+			return n, nil
+		case x.isLate():
+			c.refuse(s.id, codeInternal)
+			c.close(s, os.ErrDeadlineExceeded)
+			return 0, os.ErrDeadlineExceeded
+		case !queued:
+			x.wants, x.heads = wants, heads
+			c.queue(s)
+			c.pump()
+			queued = true
+			continue
+		}
+		x.wait()
+	}
+}
+
+// abandon gives back what was granted and not used.
+func (x *exchange) abandon() {
+	if x.granted {
+		x.conn.spend(x.credit)
+		x.conn.window += int64(x.credit)
+		x.conn.stirred = true
+		x.credit, x.granted = 0, false
+	}
+}
+
+// spend says that what was acquired was written, or will not be.
+func (c *Conn) spend(n int) {
+	c.granted -= n
+	c.stirred = c.stirred || len(c.waiting) > 0
+}
+
+func (x *exchange) isLate() bool { return !x.writeBy.IsZero() && !time.Now().Before(x.writeBy) }
+
+// wait waits until it is worth looking again. The lock is not held meanwhile.
+func (x *exchange) wait() {
+	if x.writable == nil {
+		x.writable = make(chan struct{}, 1)
+	}
+	await(x.conn, x.writable, x.writeBy)
+}
+
+// await waits for a value, or until a time, without the lock.
+func await(c *Conn, signal chan struct{}, until time.Time) {
+	c.exit()
+	defer c.enter()
+	if until.IsZero() {
+		<-signal
+		return
+	}
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-signal:
+	case <-timer.C:
+	}
+}
+
+// wake lets await return. The channel is nil when nobody waits.
+func wake(signal chan struct{}) {
+	select {
+	case signal <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,199 @@
+package http2
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/rouse-server/rouse/server/reply"
+)
+
+// Each is an attack, by as many frames as it takes to be noticed: the connection must end, and with which code.
+func TestFloods(t *testing.T) {
+	t.Parallel()
+	data := [8]byte{}
+	for _, one := range []struct {
+		name  string
+		holds bool // the client reads nothing
+		flood func(r *rig)
+		want  string
+	}{
+		{"PING that are not read", true, func(r *rig) { r.WritePing(false, data) }, "ENHANCE_YOUR_CALM"},
+		{"PING", false, func(r *rig) { r.WritePing(false, data) }, "ENHANCE_YOUR_CALM"},
+		{"SETTINGS", false, func(r *rig) { r.WriteSettings() }, "ENHANCE_YOUR_CALM"},
+		{"PRIORITY", false, func(r *rig) { r.WritePriority(1, http2.PriorityParam{StreamDep: 3}) }, "ENHANCE_YOUR_CALM"},
+		{"unknown frames", false, func(r *rig) { r.WriteRawFrame(0xbe, 0, 0, nil) }, "ENHANCE_YOUR_CALM"},
+		{"empty DATA", false, func(r *rig) {
+			if r.next == 1 {
+				r.open(get("/"), false)
+			}
+			r.WriteData(1, false, nil)
+		}, "ENHANCE_YOUR_CALM"},
+		{"DATA on a closed stream", false, func(r *rig) {
+			if r.next == 1 {
+				r.open(get("/"), false)
+				r.WriteRSTStream(1, http2.ErrCodeCancel)
+			}
+			r.WriteData(1, false, []byte("x"))
+		}, "ENHANCE_YOUR_CALM"},
+		{"tiny windows", false, func(r *rig) { r.WriteWindowUpdate(0, 1) }, "ENHANCE_YOUR_CALM"},
+		{"RST_STREAM", false, func(r *rig) {
+			if r.next == 1 {
+				r.open(get("/"), true)
+			}
+			r.WriteRSTStream(1, http2.ErrCodeCancel)
+		}, "ENHANCE_YOUR_CALM"},
+		{"rapid reset", false, func(r *rig) { r.WriteRSTStream(r.open(get("/"), true), http2.ErrCodeCancel) }, "ENHANCE_YOUR_CALM"},
+		{"CONTINUATION", false, func(r *rig) {
+			if r.next == 1 {
+				r.next = 3
+				r.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: r.encode(get("/"))})
+			}
+			r.WriteContinuation(1, false, nil)
+		}, "ENHANCE_YOUR_CALM"},
+		{"a header block without end", false, func(r *rig) {
+			if r.next == 1 {
+				r.next = 3
+				r.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: r.encode(get("/"))})
+			}
+			r.WriteContinuation(1, false, r.encode(pairs("x-a", strings.Repeat("a", 10_000))))
+		}, "PROTOCOL_ERROR"},
+		{"streams beyond the limit, with refusals that are not read", true, func(r *rig) { r.open(get("/"), true) }, "ENHANCE_YOUR_CALM"},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			t.Parallel()
+			stay := make(chan struct{})
+			defer close(stay)
+			r := newRig(t, handled(func(http.ResponseWriter, *http.Request) { <-stay }))
+			if one.holds {
+				r.tank.hold()
+			}
+			var err error
+			for i := 0; i < 50_000 && err == nil; i++ {
+				one.flood(r)
+				err = r.push()
+			}
+			if got := codeOf(err); got != one.want {
+				t.Errorf("the connection ends with %s, want %s", got, one.want)
+			}
+			select {
+			case <-r.c.Done():
+			default:
+				t.Error("it is not done")
+			}
+		})
+	}
+}
+
+// A header bomb: small references to a large entry of the table. The list is bounded, not what was received.
+func TestHeaderBomb(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, blocking())
+	r.open(get("/", "x-a", strings.Repeat("a", 3900)), true)
+	fields := get("/")
+	for range 200 {
+		fields = append(fields, pairs("x-a", strings.Repeat("a", 3900))...)
+	}
+	stream := r.open(fields, true)
+	if err := r.push(); err != nil {
+		t.Fatal(err)
+	}
+	if o := r.await(stream); o.status[0] != "431" || o.end != "END_STREAM" {
+		t.Errorf("a header bomb gets %v", o)
+	}
+}
+
+// A client that is slow to say what it wants is given up, and not before its time.
+func TestSlowHeaders(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(r *rig){
+		"a header block": func(r *rig) {
+			r.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: r.encode(get("/"))})
+			r.push()
+		},
+		"a frame": func(r *rig) { r.c.Receive([]byte{0, 0, 100, 1, 0, 0, 0, 0, 1, 0}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, blocking())
+			if r.sweep(time.Hour) {
+				t.Error("an idle connection is given up")
+			}
+			begin(r)
+			if r.sweep(9 * time.Second) {
+				t.Error("it is given up before its time")
+			}
+			if !r.c.Sweep(time.Now().Add(11 * time.Second)) {
+				t.Error("it is not given up")
+			}
+		})
+	}
+	r := newRig(t, blocking())
+	r.c.Receive([]byte{0, 0, 100, 0, 0, 0, 0, 0, 1, 0}) // DATA: the handler has its own time for that
+	if r.sweep(time.Hour) {
+		t.Error("a part of a body is taken for a header block")
+	}
+	o := blocking()
+	c := New(&o, r.tank)
+	c.Receive([]byte(preface[:10]))
+	if now := time.Now(); c.Sweep(now) || !c.Sweep(now.Add(11*time.Second)) {
+		t.Error("half a preface is waited for without end, or not at all")
+	}
+}
+
+// A client that grants no window loses the stream, not the connection; one that grants little keeps it.
+func TestNoWindow(t *testing.T) {
+	t.Parallel()
+	writes := handled(func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 10_000)) })
+	for name, o := range map[string]Options{"repeat": repeating(t, make([]byte, 10_000)), "handler": writes} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			aborted := make(chan bool, 2)
+			o.Repeated = func(_ *reply.Request, _ *reply.Reply, n int64, _ time.Time, a bool) { aborted <- a && n == 1 }
+			r := newRig(t, o, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+			stream := r.open(get("/"), true)
+			r.push()
+			r.awaitWaiting()
+			r.sweep(9 * time.Second)
+			r.WriteWindowUpdate(stream, 1)
+			r.push()
+			r.awaitWaiting()
+			if r.sweep(9*time.Second) || !r.c.Busy() {
+				t.Fatal("a stream that has just gone on is given up")
+			}
+			if r.c.Sweep(time.Now().Add(11 * time.Second)) {
+				t.Fatal("the connection is given up")
+			}
+			if o := r.await(stream); o.end != "RST_STREAM CANCEL" || o.body != "\x00" {
+				t.Errorf("a stream without a window gets %v", o)
+			}
+			if name == "repeat" && !<-aborted {
+				t.Error("the reply is not told of as broken off")
+			}
+			if r.c.Busy() {
+				t.Error("the stream is still there")
+			}
+		})
+	}
+}
+
+// awaitWaiting waits until a stream waits for a window.
+func (r *rig) awaitWaiting() {
+	r.t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		r.c.mu.Lock()
+		n := len(r.c.waiting)
+		r.c.mu.Unlock()
+		if n > 0 {
+			return
+		}
+		select {
+		case <-r.tank.arrived:
+		case <-time.After(time.Millisecond):
+		}
+	}
+	r.t.Fatal("no stream waits")
+}
