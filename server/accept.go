@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -9,12 +10,18 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/rouse-server/rouse/server/http1"
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // accepter is the accept loop of one socket. It can be paused: from then on nothing is taken from the kernel's queue.
 type accepter struct {
 	server *Server
 	socket *Socket
+	batch  *batch        // takes many connections at once; nil: they come one by one
+	opener opener        // answers them, if they are plain
+	asked  reply.Request // by the last new client
 	turns  atomic.Uint64 // how often the loop came round
 
 	mu      sync.Mutex
@@ -32,6 +39,16 @@ type accepter struct {
 func newAccepter(s *Server, socket *Socket) *accepter {
 	a := &accepter{server: s, socket: socket}
 	a.resumed, a.parked = sync.NewCond(&a.mu), sync.NewCond(&a.mu)
+	a.opener = opener{first: a.first, admit: a.admit}
+	if s.config.Lane == "off" || socket.Admin || socket.Proxy != "" {
+		return a
+	}
+	if batch, err := newBatch(socket.Listener); err == nil {
+		a.batch = batch
+		if socket.Bound {
+			holdSilent(socket.Listener)
+		}
+	}
 	return a
 }
 
@@ -42,12 +59,11 @@ type deadliner interface{ SetDeadline(time.Time) error }
 func (a *accepter) run() error {
 	defer a.end()
 	for {
-		c, err := a.socket.Accept()
+		err := a.take()
 		a.turns.Add(1)
 		switch {
 		case err == nil:
 			a.backoff, a.refused = 0, 0
-			a.server.admit(c, a.socket)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			if a.park() {
 				return nil
@@ -62,6 +78,38 @@ func (a *accepter) run() error {
 	}
 }
 
+// take waits for connections and takes them.
+func (a *accepter) take() error {
+	if a.batch != nil {
+		_, err := a.batch.run(a.open)
+		return err
+	}
+	c, err := a.socket.Accept()
+	if err == nil {
+		a.server.admit(c, a.socket)
+	}
+	return err
+}
+
+// open takes a connection of the batch.
+func (a *accepter) open(fd int, from *peer) {
+	if a.socket.TLS {
+		a.server.admit(from.adopt(fd), a.socket)
+		return
+	}
+	a.server.lastClosed.Store(int64(a.server.clock())) // it may be closed before anybody else hears of it
+	a.opener.open(fd, from)
+}
+
+// waits is what take waits for; false where it cannot be interrupted.
+func (a *accepter) waitsFor() (deadliner, bool) {
+	if a.batch != nil {
+		return a.batch, true
+	}
+	d, ok := a.socket.Listener.(deadliner)
+	return d, ok
+}
+
 // park waits while the loop is paused, and tells whether it was stopped.
 func (a *accepter) park() (stopped bool) {
 	a.mu.Lock()
@@ -72,7 +120,7 @@ func (a *accepter) park() (stopped bool) {
 		a.resumed.Wait()
 	}
 	a.waits = false
-	if d, ok := a.socket.Listener.(deadliner); ok && !a.stopped {
+	if d, ok := a.waitsFor(); ok && !a.stopped {
 		d.SetDeadline(time.Time{})
 	}
 	return a.stopped
@@ -87,7 +135,7 @@ func (a *accepter) end() {
 
 // interrupt makes a waiting Accept return, and reports whether it can.
 func (a *accepter) interrupt() bool {
-	d, ok := a.socket.Listener.(deadliner)
+	d, ok := a.waitsFor()
 	return ok && d.SetDeadline(time.Unix(1, 0)) == nil
 }
 
@@ -138,6 +186,14 @@ func (a *accepter) stop() {
 	a.stopped = true
 	a.resumed.Broadcast()
 	a.mu.Unlock()
+	a.close()
+}
+
+// close closes our copies of the socket.
+func (a *accepter) close() {
+	if a.batch != nil {
+		a.batch.Close()
+	}
 	a.socket.Close()
 }
 
@@ -188,20 +244,85 @@ func (a *accepter) endure(err error) error {
 	return nil
 }
 
+// first answers a new client from a kept reply, without making a connection of it.
+func (a *accepter) first(from *peer, in, out []byte) (n int, answer []byte, close, ok bool) {
+	s, site, r := a.server, a.server.serving.Load(), &a.asked
+	if site.replies == nil || s.draining.Load() || s.vitals.maintenance.On() {
+		return 0, out, false, false
+	}
+	if size, verdict := http1.Recognize(in, r); verdict != http1.Plain || size != len(in) {
+		return 0, out, false, false
+	}
+	begun := time.Now()
+	r.Scope = scopeOf(a.socket, false, false)
+	kept := site.replies.Peek(r, begun.Sub(s.begun))
+	if kept == nil {
+		return 0, out, false, false
+	}
+	var entry *AccessEntry
+	if site.log.enabled() {
+		entry = s.plainEntry(site, from.addr(), r, begun)
+	}
+	s.count(site, r.Head, kept.Status, kept.Host, int64(len(kept.Body)), time.Since(begun), entry, false)
+	return len(in), kept.AppendHTTP1(out, s.dates.At(begun).HTTP1, r.Close), r.Close, true
+}
+
+// admit makes a connection of a client whose first request was read, and perhaps answered in part.
+func (a *accepter) admit(nc net.Conn, unread, unsent []byte, close bool) {
+	c := a.server.newConnection(nc, a.socket)
+	c.transport.introduce(nil, bytes.Clone(unread))
+	l, ok := a.server.enterLane(c)
+	switch {
+	case ok:
+		l.over = close
+		go l.begin(bytes.Clone(unsent))
+	case len(unsent) == 0 && !close:
+		a.server.hear(c)
+	default: // the lane was left for good while this client was answered
+		go func() {
+			c.transport.Write(bytes.Clone(unsent))
+			c.Close()
+		}()
+	}
+}
+
 // admit makes a connection of what was accepted, and hands it on when it is ready to be read.
 func (s *Server) admit(nc net.Conn, socket *Socket) {
-	t := &transport{Conn: nc, sendTimeout: s.config.SendTimeout.limit()}
-	c := &connection{Conn: t, transport: t, socket: socket, server: s, phase: fresh, since: time.Now()}
-	if socket.TLS || socket.Proxy != "" {
-		c.phase = handshaking
-	}
-	s.remember(c) // from here on the drain looks at it
+	c := s.newConnection(nc, socket)
 	switch {
 	case socket.Proxy != "":
 		go s.introduced(c)
 	case socket.TLS:
 		go s.handshake(c)
 	default:
+		s.hear(c)
+	}
+}
+
+// newConnection makes a connection, which is open from here on.
+func (s *Server) newConnection(nc net.Conn, socket *Socket) *connection {
+	t := &transport{Conn: nc, sendTimeout: s.config.SendTimeout.limit()}
+	c := &connection{Conn: t, transport: t, socket: socket, server: s, accepted: time.Now()}
+	c.since.Store(int64(s.clock()))
+	if !socket.TLS && socket.Proxy == "" {
+		c.enter(fresh)
+	}
+	s.remember(c) // from here on the drain looks at it
+	return c
+}
+
+// hear listens to what the client says, in the lane if it can.
+func (s *Server) hear(c *connection) {
+	l, ok := s.enterLane(c)
+	switch {
+	case ok:
+		go l.begin(nil) // also after a handshake, whose goroutine's stack has grown
+	case c.tls == nil:
 		s.ready.give(plain{c})
+	case c.tls.NegotiatedProtocol == "h2":
+		s.ready.give(c)
+	default:
+		c.matched = -1
+		s.ready.give(secureHTTP1{c})
 	}
 }

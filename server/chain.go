@@ -6,28 +6,54 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // link is one step of the handler chain.
 type link func(http.Handler) http.Handler
 
-// chain is everything that happens to a request, outermost first: what concerns the connection here, what concerns the
-// site in [Server.NewSite], what concerns the host in hostMaker.make.
-func (s *Server) chain(site *Site) http.Handler {
-	links := []link{
-		s.secured,                                    // the log names the protocol
-		identified(site.config.TrustedProxies),       // the log names the client
-		logged(newRequestLog(s.access, site.config)), // what is logged is what was sent
-		s.vitals.measured,                            // and so is what is counted
-		s.recovered(site.fail),                       // inside both, which tell of the 500
-		s.leaving,                                    // before anything answers
-		s.bounded,                                    // before a body is read or written
+// serving is a site in use.
+type serving struct {
+	stranger func(*http.Request) bool // as Site.untrusted
+	chain    http.Handler             // everything that happens to a request
+	counted  http.Handler             // the same without the log and the counts, for the lane, which has its own
+	log      *requestLog              //
+	replies  *reply.Cache             // what was answered, with this chain and no other; nil: every request is answered anew
+}
+
+// untrusted tells of a connection that browsers do not know the certificate.
+func (v *serving) untrusted(c *connection) bool {
+	return v.stranger != nil && v.stranger(&http.Request{TLS: c.tls})
+}
+
+// serve makes the chain, outermost link first: what concerns the connection here, what concerns the site in
+// [Server.NewSite], what concerns the host in hostMaker.make.
+func (s *Server) serve(site *Site) *serving {
+	v := &serving{stranger: site.untrusted, log: newRequestLog(s.access, site.config)}
+	inner := []link{
+		s.recovered(site.fail), // inside the log and the counts, which tell of the 500
+		s.leaving,              // before anything answers
+		s.bounded,              // before a body is read or written
 		securityHeaders(site.config, site.untrusted), // on everything
 		s.redirected,
 		s.administered,
 	}
-	return join(append(links, site.links...), site.content)
+	v.counted = join(append(inner, site.links...), site.content)
+	v.chain = join([]link{
+		s.secured,                              // the log names the protocol
+		identified(site.config.TrustedProxies), // the log names the client
+		logged(v.log),                          // what is logged is what was sent
+		s.vitals.measured,                      // and so is what is counted
+	}, v.counted)
+	if c := site.config; s.config.Lane != "off" && c.ReplyCache > 0 && c.BasicAuth == "" && c.BasicAuthFile == "" {
+		v.replies = reply.NewCache(reply.Limits{Bytes: int64(c.ReplyCache), Body: longestKept, Life: time.Duration(c.ReplyTTL)})
+	}
+	return v
 }
+
+// longestKept is the longest body of a reply that is kept, in bytes: longer ones cost more to send than to find.
+const longestKept = 64 << 10
 
 // join makes one handler of links and what is behind them.
 func join(links []link, handler http.Handler) http.Handler {
@@ -98,13 +124,13 @@ func (s *Server) leaving(next http.Handler) http.Handler {
 }
 
 // bounded limits the time for a request's body. On HTTP/2 it also limits each write: there a client that grants no window
-// holds a stream without holding the connection, which the transport's limit is for.
+// holds a stream without holding the connection, which the transport's limit is for. (In the lane HTTP/2 does so itself.)
 func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.ClientBodyTimeout.limit()))
 		}
-		if r.ProtoMajor == 2 {
+		if c := connectionOf(r); r.ProtoMajor == 2 && (c == nil || c.http2engine() == nil) {
 			w = &patientWriter{w, http.NewResponseController(w), s.config.SendTimeout.limit()}
 		}
 		next.ServeHTTP(w, r)

@@ -102,6 +102,15 @@ type Config struct {
 	// CompressionCache bounds what is kept of compressed files, in bytes.
 	CompressionCache Size `split_words:"true" flag:"compression-cache" arg:"SIZE" help:"memory for compressed files"`
 
+	// Replies that are sent again.
+
+	// Lane answers repeats from replies that are kept; without it every request goes through net/http.
+	Lane Lane `section:"Replies that are sent again" split_words:"true" flag:"lane" arg:"WHEN" restart:"true" help:"auto: answer requests for the same from replies that are kept; off: answer each anew, by net/http"`
+	// ReplyCache bounds what is kept of replies, in bytes.
+	ReplyCache Size `split_words:"true" flag:"reply-cache" arg:"SIZE" help:"memory for replies that are sent again"`
+	// ReplyTTL is how long a reply is sent before its files are looked at again.
+	ReplyTTL Duration `split_words:"true" flag:"reply-ttl" arg:"TIME" help:"how long a kept reply is sent before its files are looked at again; 0: each time"`
+
 	// Listings of folders without index file.
 
 	DirectoryListing         bool     `section:"Listings of folders without index file" split_words:"true" flag:"directory-listing" short:"z" help:"list folders that have no index file"`
@@ -225,6 +234,9 @@ func Default() Config {
 		Compression:            true,
 		CompressionLevel:       "default",
 		CompressionCache:       64 << 20,
+		Lane:                   "auto",
+		ReplyCache:             64 << 20,
+		ReplyTTL:               Duration(time.Second),
 		DirectoryListingOrder:  6,
 		DirectoryListingFormat: "html",
 		CacheControlHeaders:    true,

@@ -1,12 +1,16 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/rouse-server/rouse/server/http2"
 )
 
 // phase is what a connection is doing.
@@ -16,6 +20,7 @@ const (
 	handshaking phase = iota // the TLS handshake goes on, or the PROXY header is awaited
 	fresh                    // nothing was read of a first request
 	active                   // a request is being read or answered
+	receiving                // a part of one was received, and the lane waits for more
 	idle                     // between requests
 )
 
@@ -28,11 +33,19 @@ type connection struct {
 	tls       *tls.ConnectionState // nil on a plain connection
 	frames    *frames              // set when HTTP/2 is spoken
 	matched   int                  // bytes of HTTP/2's preface that were read so far; -1: it is HTTP/1
+	ahead     []byte               // what the lane received and left to net/http
+	accepted  time.Time
 
-	mu    sync.Mutex
-	phase phase
-	since time.Time // when the phase began
-	once  sync.Once
+	phase atomic.Int32
+	since atomic.Int64 // when the phase began, by the server's clock
+
+	mu        sync.Mutex
+	lane      *lane       // while it is there
+	engine    *http2.Conn // in the lane, set when HTTP/2 is spoken there
+	parked    *parked     // while it rests
+	closed    bool
+	interrupt context.CancelFunc // of the request that is answered in the lane; may be called later
+	once      sync.Once
 }
 
 // Faces of a connection for net/http, which asks what it is given for its methods: plain may use sendfile; secureHTTP1 is
@@ -64,6 +77,11 @@ func baseOf(c net.Conn) *connection {
 // Read watches for HTTP/2's preface. On HTTP/1 the first byte of a request makes the connection active; net/http says so
 // only when it has read the whole head.
 func (c *connection) Read(b []byte) (int, error) {
+	if len(c.ahead) > 0 {
+		n := copy(b, c.ahead)
+		c.ahead = c.ahead[n:]
+		return n, nil
+	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		if c.matched >= 0 {
@@ -108,8 +126,15 @@ func (c *connection) Write(b []byte) (int, error) {
 func (c *connection) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
+		if l := c.inLane(); l != nil {
+			l.unpark() // for TLS's farewell
+		}
 		c.mu.Lock()
 		conn := c.Conn
+		c.closed = true
+		if c.interrupt != nil {
+			c.interrupt()
+		}
 		c.mu.Unlock()
 		err = conn.Close()
 		c.server.forget(c)
@@ -117,35 +142,68 @@ func (c *connection) Close() error {
 	return err
 }
 
+// cut closes the connection without TLS's farewell, which may wait for the client.
+func (c *connection) cut() {
+	c.mu.Lock()
+	transport, resting := c.transport.Conn, c.parked != nil
+	c.mu.Unlock()
+	if !resting {
+		transport.Close()
+	}
+	c.Close()
+}
+
 // secure puts TLS over the transport.
 func (c *connection) secure(over net.Conn, state tls.ConnectionState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.Conn, c.tls = over, &state
-	c.phase, c.since = fresh, time.Now()
+	c.enter(fresh)
 }
 
 // enter begins a phase.
-func (c *connection) enter(p phase) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase != p {
-		c.phase, c.since = p, time.Now()
+func (c *connection) enter(p phase) { c.enterAt(p, c.server.clock()) }
+
+func (c *connection) enterAt(p phase, now time.Duration) {
+	if c.phase.Swap(int32(p)) != int32(p) {
+		c.since.Store(int64(now))
 	}
 }
 
 // now returns the phase and how long it has lasted.
 func (c *connection) now() (phase, time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.phase, time.Since(c.since)
+	doing := phase(c.phase.Load())
+	if engine := c.http2engine(); engine != nil && engine.Busy() {
+		doing = active
+	}
+	return doing, c.server.clock() - time.Duration(c.since.Load())
 }
 
-// http2 returns the frames of an HTTP/2 connection, nil on HTTP/1.
-func (c *connection) http2() *frames {
+// http2 returns what tells the client of HTTP/2 to open no more streams, nil on HTTP/1.
+func (c *connection) http2() (goAway func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.frames
+	switch {
+	case c.engine != nil:
+		return c.engine.GoAway
+	case c.frames != nil:
+		return func() { c.frames.GoAway() }
+	}
+	return nil
+}
+
+// inLane returns the connection's lane, nil when it has none.
+func (c *connection) inLane() *lane {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lane
+}
+
+// http2engine returns what speaks HTTP/2 in the lane, nil elsewhere.
+func (c *connection) http2engine() *http2.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.engine
 }
 
 // changed is net/http's ConnState hook.
@@ -160,4 +218,14 @@ func changed(nc net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		c.enter(idle)
 	}
+}
+
+// readable tells whether something waits to be read.
+func (c *connection) readable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.parked != nil {
+		return c.parked.readable()
+	}
+	return c.transport.readable()
 }

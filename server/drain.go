@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"time"
+
+	"github.com/rouse-server/rouse/server/http2"
 )
 
 const (
@@ -26,8 +28,8 @@ func (s *Server) Drain(timeout time.Duration, hurry bool) (cut int) {
 		a.stop()
 	}
 	for _, c := range s.open() {
-		if f := c.http2(); f != nil {
-			go f.GoAway() // a client that does not read must not hold the others up
+		if goAway := c.http2(); goAway != nil {
+			go goAway() // a client that does not read must not hold the others up
 		}
 	}
 	keep := patience
@@ -37,7 +39,12 @@ func (s *Server) Drain(timeout time.Duration, hurry bool) (cut int) {
 	s.awaitRequests(begun, min(keep, timeout), min(handshakePatience, timeout), timeout)
 	ctx, cancel := context.WithDeadline(context.Background(), begun.Add(timeout))
 	defer cancel()
-	if s.http.Shutdown(ctx) != nil {
+	for _, c := range s.open() {
+		if engine := c.http2engine(); engine != nil {
+			go c.depart(ctx, engine)
+		}
+	}
+	if s.http.Shutdown(ctx) != nil || !s.emptyWithin(ctx) {
 		cut = len(s.open())
 	}
 	s.Close()
@@ -60,7 +67,7 @@ func (s *Server) awaitRequests(begun time.Time, keep, keepHandshakes, timeout ti
 			doing, since := c.now()
 			isHTTP1 := c.http2() == nil
 			switch {
-			case doing == active:
+			case doing == active || doing == receiving:
 				if isHTTP1 {
 					unfinished++
 				}
@@ -70,7 +77,7 @@ func (s *Server) awaitRequests(begun time.Time, keep, keepHandshakes, timeout ti
 				} else {
 					c.Close()
 				}
-			case c.transport.readable():
+			case c.readable():
 				arriving++
 			case doing == idle && since-waited > longIdle, min(waited, since) >= keep && (keep == 0 || isHTTP1):
 				c.Close()
@@ -83,4 +90,29 @@ func (s *Server) awaitRequests(begun time.Time, keep, keepHandshakes, timeout ti
 			return
 		}
 	}
+}
+
+// depart ends a connection of HTTP/2 in the lane when its last stream has ended.
+func (c *connection) depart(ctx context.Context, engine *http2.Conn) {
+	engine.Shutdown()
+	select {
+	case <-engine.Done():
+		c.transport.flush()
+		c.Close()
+	case <-ctx.Done():
+	}
+}
+
+// emptyWithin waits until no connection is open.
+func (s *Server) emptyWithin(ctx context.Context) bool {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for len(s.open()) > 0 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
 }

@@ -40,7 +40,7 @@ func TestDrainLongIdle(t *testing.T) {
 	w.await(t, 1, idle)
 	for _, c := range w.open() {
 		c.mu.Lock()
-		c.since = c.since.Add(-longIdle - time.Second)
+		c.since.Add(-int64(longIdle + time.Second))
 		c.mu.Unlock()
 	}
 	begun := time.Now()
@@ -87,7 +87,7 @@ func TestDrainSlowHead(t *testing.T) {
 	w := build(t, saying("here"), nil).serve(t, Socket{Listener: l})
 	v := visit(t, l)
 	v.say(t, "GET / HTTP/1.1\r\nHo")
-	w.await(t, 1, active)
+	w.await(t, 1, receiving)
 	cut := w.drain(t, bound, false)
 	time.Sleep(patience * 3 / 2) // the case itself: a head that outlasts the patience
 	v.say(t, "st: x\r\n\r\n")

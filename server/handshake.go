@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -12,21 +11,16 @@ import (
 
 // handshake makes the connection secure within its time and hands it on.
 func (s *Server) handshake(c *connection) {
-	ctx, cancel := context.WithDeadline(context.Background(), c.since.Add(s.config.TLSHandshakeTimeout.limit()))
-	defer cancel()
+	c.transport.SetDeadline(c.accepted.Add(s.config.TLSHandshakeTimeout.limit())) // HandshakeContext would start a goroutine for it
 	secured := tls.Server(c.transport, s.tls)
-	if err := secured.HandshakeContext(ctx); err != nil {
+	if err := secured.Handshake(); err != nil {
 		s.refuse(c, err)
 		return
 	}
+	c.transport.SetDeadline(time.Time{})
 	state := secured.ConnectionState()
 	c.secure(secured, state)
-	if state.NegotiatedProtocol == "h2" {
-		s.ready.give(c)
-		return
-	}
-	c.matched = -1
-	s.ready.give(secureHTTP1{c})
+	s.hear(c)
 }
 
 // refuse ends a connection whose handshake failed. Who speaks plain HTTP is told so.

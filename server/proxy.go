@@ -28,7 +28,7 @@ func (s *Server) introduced(c *connection) {
 	if c.socket.TLS {
 		limit = s.config.TLSHandshakeTimeout.limit() // the handshake gets what is left of it
 	}
-	c.transport.Conn.SetReadDeadline(c.since.Add(limit))
+	c.transport.Conn.SetReadDeadline(c.accepted.Add(limit))
 	source, rest, err := readProxyHeader(c.transport.Conn, c.socket.Proxy)
 	if err != nil {
 		s.log.Debug("no PROXY header", "socket", c.socket.Name, "remote_addr", client(peer), "err", err)
@@ -42,7 +42,7 @@ func (s *Server) introduced(c *connection) {
 		return
 	}
 	c.enter(fresh)
-	s.ready.give(plain{c})
+	s.hear(c)
 }
 
 // warnOfStranger says now and then that somebody who is no trusted proxy connects: a setting is wrong, or somebody tries.

@@ -34,7 +34,7 @@ func (s *Server) Quiet(ctx context.Context, span time.Duration) error {
 func (s *Server) openSince() (open int, since time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.clients, time.Since(s.lastClosed)
+	return s.clients, s.clock() - time.Duration(s.lastClosed.Load())
 }
 
 // Open returns how many connections of clients are open.

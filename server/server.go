@@ -17,6 +17,7 @@ import (
 
 	"github.com/rouse-server/rouse/server/metrics"
 	"github.com/rouse-server/rouse/server/password"
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // LevelNotice is for what is always said, whatever the log level: sockets taken, what overrode what.
@@ -37,6 +38,8 @@ type Socket struct {
 	Admin    bool      // answer for health, readiness and metrics alone
 	Proxy    string    // the PROXY protocol that connections begin with: v1, v2 or any; empty: none
 	Bound    bool      // nobody else holds it: what waits in its queue is served before it is closed
+
+	number int // of the sockets of the server
 }
 
 // Parts is what a server is made of.
@@ -54,39 +57,46 @@ type Server struct {
 	log     *slog.Logger
 	access  *slog.Logger
 	tls     *tls.Config
-	handler atomic.Pointer[http.Handler] // the chain of the site in use
+	begun   time.Time               // what the clock counts from
+	serving atomic.Pointer[serving] // the site in use
 	http    *http.Server
 	ready   queue // connections for net/http
+	dates   reply.Dates
+	buffers buffers
 
 	vitals *vitals         // health, readiness, metrics and maintenance
 	guard  *password.Guard // what is known of passwords
 
-	draining  atomic.Bool
-	strangers atomic.Int64 // when it was last warned of peers that are no trusted proxies, in Unix nanoseconds
+	draining   atomic.Bool
+	lastClosed atomic.Int64 // when a client's connection was, by the clock
+	strangers  atomic.Int64 // when it was last warned of peers that are no trusted proxies, in Unix nanoseconds
 
 	mu          sync.Mutex
 	accepters   []*accepter
 	connections map[*connection]bool
-	clients     int // of the connections, those that are not on sockets for administration
-	lastClosed  time.Time
+	lot         *lot          // where idle connections rest, once there was one
+	noLot       bool          // there cannot be one
+	watched     bool          // somebody looks after those in the lane
+	clients     int           // of the connections, those that are not on sockets for administration
 	emptied     chan struct{} // gets a value, if there is room, when the last client's connection was closed
 }
 
 // New makes a server that answers once Use has said what it serves.
 func New(p Parts) *Server {
 	s := &Server{
+		begun:       time.Now(),
 		config:      p.Config,
 		log:         p.Log,
 		access:      cmp.Or(p.AccessLog, p.Log),
 		guard:       password.NewGuard(),
 		connections: map[*connection]bool{},
-		lastClosed:  time.Now(),
 		emptied:     make(chan struct{}, 1),
 		ready:       newQueue(),
 	}
 	s.vitals = &vitals{metrics: metrics.New(p.Version), draining: s.draining.Load, maintenance: newMaintenance(p.Config, p.Log)}
 	s.vitals.values = func() []metrics.Value { return measurements(s.Open(), s.guard) }
-	s.tls = &tls.Config{GetCertificate: p.Certificate, NextProtos: []string{"h2", "http/1.1", "http/1.0"}, MinVersion: tls.VersionTLS12}
+	s.tls = &tls.Config{GetCertificate: p.Certificate, NextProtos: []string{"h2", "http/1.1", "http/1.0"}, MinVersion: tls.VersionTLS12,
+		DynamicRecordSizingDisabled: true} // small records at first cost more than they gain on a reply of one write
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -106,7 +116,12 @@ func New(p Parts) *Server {
 	return s
 }
 
-func (s *Server) answer(w http.ResponseWriter, r *http.Request) { (*s.handler.Load()).ServeHTTP(w, r) }
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
+	s.serving.Load().chain.ServeHTTP(w, r)
+}
+
+// clock is a time that does not jump.
+func (s *Server) clock() time.Duration { return time.Since(s.begun) }
 
 type connectionKey struct{}
 
@@ -146,13 +161,14 @@ func (s *Server) Serve(sockets []Socket) error {
 func (s *Server) begin(sockets []Socket) []*accepter {
 	s.mu.Lock()
 	for i := range sockets {
+		sockets[i].number = len(s.accepters)
 		s.accepters = append(s.accepters, newAccepter(s, &sockets[i]))
 	}
 	s.mu.Unlock()
 	loops := s.loops()
 	if s.draining.Load() {
 		for _, a := range loops {
-			a.socket.Close() // not stop, which would wait for loops that have not begun
+			a.close() // not stop, which would wait for loops that have not begun
 		}
 	}
 	return loops
@@ -172,8 +188,14 @@ func (s *Server) Close() {
 	}
 	s.http.Close()
 	for _, c := range s.open() {
-		c.transport.Close() // without TLS's farewell, which may wait for the client
-		c.Close()
+		c.cut()
+	}
+	s.mu.Lock()
+	lot := s.lot
+	s.lot, s.noLot = nil, true
+	s.mu.Unlock()
+	if lot != nil {
+		lot.close()
 	}
 }
 
@@ -195,7 +217,7 @@ func (s *Server) forget(c *connection) {
 		return
 	}
 	if s.clients--; s.clients == 0 {
-		s.lastClosed = time.Now()
+		s.lastClosed.Store(int64(s.clock()))
 		select {
 		case s.emptied <- struct{}{}:
 		default:

@@ -75,8 +75,7 @@ func (s *Server) NewSite(c Config, m Material) (*Site, error) {
 func (s *Server) Use(p *Site) {
 	s.vitals.maintenance.Configure(p.config)
 	s.vitals.metrics.SetHosts(hostNames(p.config)) // they were checked when the site was made
-	chain := s.chain(p)
-	if s.handler.Swap(&chain) != nil {
+	if s.serving.Swap(s.serve(p)) != nil {
 		runtime.GC()
 	}
 }

@@ -14,13 +14,19 @@ import (
 
 // transport is an accepted connection whose writes must make progress: a client that takes nothing for the send timeout is
 // given up, one that takes little by little is not, however long it lasts. It lies below TLS.
+//
+// In the lane it is eager: it reads nothing but what was received for it, and writes without waiting; what could not be sent
+// is queued (see eager.go).
 type transport struct {
 	net.Conn
 	sendTimeout time.Duration
 	client      net.Addr     // whom a PROXY header named; nil: the peer
-	unread      []byte       // what came with the PROXY header and is still to be read
+	unread      []byte       // what was received and is still to be read
 	waiting     atomic.Int32 // its length, for those who do not read
 	deadline    atomic.Int64 // write deadline set from above, in Unix nanoseconds; 0 is none
+
+	eager bool
+	out   outbox
 }
 
 // introduce notes what was read before the connection's own bytes: the client, nil if it is the peer, and the first of them.
@@ -39,6 +45,9 @@ func (t *transport) RemoteAddr() net.Addr {
 
 func (t *transport) Read(b []byte) (int, error) {
 	if len(t.unread) == 0 {
+		if t.eager {
+			return 0, errNothing
+		}
 		return t.Conn.Read(b)
 	}
 	n := copy(b, t.unread)
@@ -66,11 +75,19 @@ func nanoseconds(at time.Time) int64 {
 }
 
 func (t *transport) Write(b []byte) (n int, err error) {
+	if t.eager {
+		return len(b), t.post(b)
+	}
+	return t.writePatiently(b)
+}
+
+func (t *transport) writePatiently(b []byte) (n int, err error) {
 	for {
 		t.arm()
+		before := t.outstanding()
 		m, err := t.Conn.Write(b[n:])
 		n += m
-		if n == len(b) || !t.goesOn(int64(m), err) {
+		if n == len(b) || !t.goesOn(int64(m), before, err) {
 			return n, err
 		}
 	}
@@ -86,10 +103,10 @@ func (t *transport) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 	for {
 		t.arm()
-		before := part.N
+		before, outstanding := part.N, t.outstanding()
 		m, err := to.ReadFrom(part)
 		n += m
-		if before-part.N != m || !t.goesOn(m, err) { // unequal: it copied, and lost something
+		if before-part.N != m || !t.goesOn(m, outstanding, err) { // unequal: it copied, and lost something
 			return n, err
 		}
 	}
@@ -109,9 +126,10 @@ func (t *transport) arm() {
 	t.Conn.SetWriteDeadline(by)
 }
 
-// goesOn tells whether a write that took too long has moved something, so that it may have its time again.
-func (t *transport) goesOn(moved int64, err error) bool {
-	if moved == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+// goesOn tells whether a write that took too long has moved something, so that it may have its time again. The kernel takes more
+// only when a third of what it holds has left; a client may be too slow for that, and yet takes something.
+func (t *transport) goesOn(moved int64, before int, err error) bool {
+	if !errors.Is(err, os.ErrDeadlineExceeded) || moved == 0 && t.outstanding() >= before {
 		return false
 	}
 	set := t.deadline.Load()
@@ -139,6 +157,16 @@ func readable(c syscall.Conn) bool {
 		n, _ = unix.Poll(polled, 0)
 	})
 	return n > 0
+}
+
+// outstanding is how many bytes the kernel holds that the client has not taken yet; 0 where that is not known.
+func (t *transport) outstanding() (n int) {
+	if c, ok := bottom(t.Conn).(syscall.Conn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { n = heldBySocket(int(fd)) })
+		}
+	}
+	return n
 }
 
 // bottom is the connection that the kernel knows.

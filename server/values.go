@@ -254,6 +254,17 @@ func (e ETag) String() string { return string(e) }
 
 func (e *ETag) IsBoolFlag() bool { return true }
 
+// Lane says whether replies are sent again from memory: auto (where that is the same), or off.
+type Lane string
+
+func (l *Lane) Set(text string) error {
+	return oneOf((*string)(l), text, l.Words())
+}
+
+func (l Lane) Words() []string { return []string{"auto", "off"} }
+
+func (l Lane) String() string { return string(l) }
+
 // Level is how hard compression tries.
 type Level string
 

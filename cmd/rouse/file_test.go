@@ -147,6 +147,8 @@ func TestKeyForms(t *testing.T) {
 		"idle-exit = 90":                       "1m30s",
 		"idle-exit = '5m'":                     "5m",
 		"compression-cache = 1024":             "1K",
+		"lane = 'off'":                         "off",
+		"reply-ttl = '100ms'":                  "100ms",
 		"unix-socket-mode = 0o660":             "0660",
 		"unix-socket-mode = '660'":             "0660",
 		"mime-types = { \".glb\" = 'model/gltf-binary', x = 'text/x' }": ".glb=model/gltf-binary,.x=text/x",

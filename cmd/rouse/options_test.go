@@ -40,6 +40,8 @@ func sample(t testing.TB, o option) (one, other string) {
 		return "combined", "json"
 	case server.Charset, server.Automatic:
 		return "false", "true"
+	case server.Lane:
+		return "off", "off"
 	case server.ETag:
 		return "content", "false"
 	case server.MimeTypes:
@@ -171,11 +173,11 @@ func TestOptionNames(t *testing.T) {
 		"directory-listing-order": "", "disable-symlinks": "", "drain-timeout": "", "etag": "", "fd": "-f SERVER_LISTEN_FD", "follow-symlinks": "",
 		"grace-period": "-q", "health": "", "host": "-a", "http2": "", "http2-tls-cert": "", "http2-tls-key": "", "https-redirect": "",
 		"https-redirect-from-hosts": "", "https-redirect-from-port": "", "https-redirect-host": "", "idle-exit": "", "ignore-hidden-files": "",
-		"include-hidden": "", "index-files": "", "keepalive-timeout": "", "listen": "", "log-file": "", "log-format": "", "log-forwarded-for": "",
+		"include-hidden": "", "index-files": "", "keepalive-timeout": "", "lane": "", "listen": "", "log-file": "", "log-format": "", "log-forwarded-for": "",
 		"log-level": "-g", "log-remote-address": "", "log-with-ansi": "", "log-x-real-ip": "", "maintenance-mode": "", "maintenance-mode-file": "",
 		"maintenance-mode-status": "", "maintenance-mode-switch": "", "max-blocking-threads": "-b", "metrics": "", "mime-types": "",
 		"page-fallback": "SERVER_FALLBACK_PAGE", "page404": "SERVER_ERROR_PAGE_404", "page50x": "SERVER_ERROR_PAGE_50X", "port": "-p", "ready": "",
-		"redirect-trailing-slash": "", "repr-digest": "", "root": "-d", "security-headers": "", "send-timeout": "", "site-rules": "", "spa": "",
+		"redirect-trailing-slash": "", "reply-cache": "", "reply-ttl": "", "repr-digest": "", "root": "-d", "security-headers": "", "send-timeout": "", "site-rules": "", "spa": "",
 		"text-charset": "", "threads-multiplier": "-n", "tls": "-t", "tls-cert": "", "tls-handshake-timeout": "", "tls-key": "",
 		"trusted-proxies": "", "unix-socket": "", "unix-socket-force": "", "unix-socket-mode": "", "use-relative-root": "", "windows-service": "-s",
 	} {

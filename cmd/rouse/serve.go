@@ -31,6 +31,7 @@ func serve(c console) error {
 		return err
 	}
 	s.setThreads()
+	s.setCollector()
 	logs, unwritable := openLogs(s, c)
 	defer logs.Close()
 	opener.Log = logs.main

@@ -25,7 +25,7 @@ func mistakes() (all []mistake) {
 		all = append(all, mistake{option, "yes", "not true or false", "1", ""}, mistake{option, "TRUE", "not true or false", `"true"`, "not true or false without quotation marks"})
 	}
 	const times = "not a time span such as 30s, 5m or 1h; a bare number is seconds"
-	for _, option := range []string{"drain-timeout", "idle-exit", "tls-handshake-timeout", "client-header-timeout", "client-body-timeout", "keepalive-timeout", "send-timeout"} {
+	for _, option := range []string{"drain-timeout", "idle-exit", "tls-handshake-timeout", "client-header-timeout", "client-body-timeout", "keepalive-timeout", "send-timeout", "reply-ttl"} {
 		all = append(all, mistake{option, "soon", times, "", ""}, mistake{option, "-5s", times, "1.5", ""})
 	}
 	const port, host, number = "not a number from 0 to 65535", "not an IP address (IPv6 without brackets) or host name", "not a number from 0 on"
@@ -53,6 +53,8 @@ func mistakes() (all []mistake) {
 		mistake{"unix-socket-mode", "4755", mode, "660", `a decimal number, in octal 1224: write "660" or 0o660`},
 		mistake{"compression-level", "9", "not one of fastest, default, best", "9", ""},
 		mistake{"compression-cache", "64X", size, "-1", ""},
+		mistake{"reply-cache", "64X", size, "-1", ""},
+		mistake{"lane", "on", "not one of auto, off", "true", ""},
 		mistake{"directory-listing-order", "256", order, "256", ""},
 		mistake{"directory-listing-order", "name", order, "", ""},
 		mistake{"directory-listing-format", "xml", "not one of html, json, auto", "", ""},

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/rouse-server/rouse/server/http1"
+	"github.com/rouse-server/rouse/server/reply"
+)
+
+// sentReply is a kept reply that was sent, as far as the log and the counts need it.
+type sentReply struct {
+	*reply.Reply
+	head  bool
+	entry *AccessEntry // nil: nothing is logged
+}
+
+// requests answers requests of HTTP/1.1 as long as there are kept replies for them, all in one write.
+func (l *lane) requests() step {
+	s, site := l.server, l.server.serving.Load()
+	if site.replies == nil || s.draining.Load() { // net/http tells the client to come back on another connection
+		return nextLeave
+	}
+	begun := time.Now()
+	date := s.dates.At(begun)
+	logs := site.log.enabled()
+	buffer := s.buffers.send()
+	out, next := (*buffer)[:0], nextWait
+	for next == nextWait && l.from < l.have {
+		size, verdict := http1.Recognize(l.received[l.from:l.have], &l.request)
+		if verdict == http1.Partial {
+			break
+		}
+		if verdict == http1.Odd {
+			next = nextLeave
+			break
+		}
+		if l.size, l.request.Scope = size, l.scope; !l.find(site, begun) {
+			next = nextAnswer
+			break
+		}
+		out = l.kept.AppendHTTP1(out, date.HTTP1, l.request.Close)
+		l.from += size
+		l.note(site, begun, logs)
+		switch {
+		case l.request.Close:
+			l.over, next = true, nextFlush
+		case len(out) >= sentSize/2:
+			l.tell(site, begun)
+			next = l.write(out)
+			out = out[:0]
+		}
+	}
+	l.tell(site, begun)
+	if len(out) > 0 {
+		if blocked := l.write(out); blocked == nextEnd || blocked == nextFlush && next == nextWait {
+			next = blocked
+		}
+	}
+	s.buffers.giveBack(buffer, out)
+	if l.asked = true; next == nextWait {
+		l.pause(l.waiting())
+	}
+	return next
+}
+
+// waiting is the phase of a connection that waits for its client.
+func (l *lane) waiting() phase {
+	if l.from < l.have {
+		return receiving
+	}
+	return idle
+}
+
+// find looks for a kept reply that may be sent. In maintenance mode there is none.
+func (l *lane) find(site *serving, now time.Time) bool {
+	if l.server.vitals.maintenance.On() {
+		l.kept, l.finding = nil, reply.Unknown
+		return false
+	}
+	l.kept, l.finding = site.replies.Find(&l.request, now.Sub(l.server.begun))
+	return l.finding == reply.Good
+}
+
+// write sends what it can without waiting. The next step is flush when not all of it went out.
+func (l *lane) write(b []byte) step {
+	large := l.tls != nil && len(b) > tlsRecord
+	if large {
+		l.transport.gathering(true)
+	}
+	if _, err := l.Conn.Write(b); err != nil {
+		return nextEnd
+	}
+	if large && l.transport.gathering(false) != nil {
+		return nextEnd
+	}
+	if l.transport.queued() > 0 {
+		return nextFlush
+	}
+	return nextWait
+}
+
+// tlsRecord is the most that one record of TLS holds (RFC 8446 §5.1).
+const tlsRecord = 16 << 10
+
+// note remembers a reply for the log and the counts.
+func (l *lane) note(site *serving, begun time.Time, logs bool) {
+	one := sentReply{Reply: l.kept, head: l.request.Head}
+	if logs {
+		one.entry = l.entry(site, &l.request, begun)
+	}
+	l.sent = append(l.sent, one)
+}
+
+// tell counts and logs what was noted.
+func (l *lane) tell(site *serving, begun time.Time) {
+	took := time.Since(begun)
+	for i, one := range l.sent {
+		l.server.count(site, one.head, one.Status, one.Host, int64(len(one.Body)), took, one.entry, false)
+		l.sent[i] = sentReply{}
+	}
+	l.sent = l.sent[:0]
+}
+
+// answer lets the chain answer the request that was recognized last.
+func (l *lane) answer() step {
+	s, site := l.server, l.server.serving.Load()
+	l.enter(active)
+	ctx, done := l.interruptible()
+	defer done()
+	request, err := l.request.HTTP(ctx)
+	if err != nil || site.replies == nil {
+		return nextLeave
+	}
+	begun := time.Now()
+	request.TLS, request.RemoteAddr = l.tls, l.remote
+	large := &large{lane: l}
+	recording := site.replies.Record(&l.request, l.kept, l.finding, large)
+	written := &recorder{ResponseWriter: recording}
+	s.vitals.metrics.Begin()
+	defer s.vitals.metrics.End()
+	whole, complete := run(site.counted, written, request, recording)
+	if large.refused {
+		return nextLeave
+	}
+	if whole == nil && complete {
+		complete = large.finish() == nil
+	}
+	s.remarked(l, site, written, &l.request, whole, begun, !complete)
+	l.from += l.size
+	l.asked = true
+	if !complete {
+		return nextEnd
+	}
+	next := nextWait
+	if l.over = l.request.Close; whole != nil {
+		next = l.write(whole.AppendHTTP1(nil, s.dates.At(time.Now()).HTTP1, l.request.Close))
+		l.over = l.over || whole.Close
+	}
+	if l.over && next == nextWait {
+		next = nextFlush
+	}
+	if next != nextWait {
+		return next
+	}
+	l.pause(l.waiting())
+	return l.proceed()
+}
+
+// interruptible is a context that ends when the connection is closed by us, or by done.
+func (l *lane) interruptible() (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancel(l.context)
+	l.mu.Lock()
+	l.interrupt = cancel
+	if l.closed {
+		cancel()
+	}
+	l.mu.Unlock()
+	return ctx, cancel
+}
+
+// run lets a handler answer into a recording, and tells whether it came to its end. whole is nil for a reply that went to the
+// stream.
+func run(handler http.Handler, w http.ResponseWriter, r *http.Request, recording *reply.Recording) (whole *reply.Reply, complete bool) {
+	finished := false
+	defer func() {
+		if complete {
+			return
+		}
+		recover() // http.ErrAbortHandler; the chain lets no other one through
+		if !finished {
+			recording.Abandon()
+		}
+	}()
+	handler.ServeHTTP(w, r)
+	finished = true
+	return recording.Finish(), true
+}

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/rouse-server/rouse/server/forwarded"
+	"github.com/rouse-server/rouse/server/reply"
+)
+
+// enabled tells whether lines of requests are written at all.
+func (l *requestLog) enabled() bool { return l.to.Enabled(context.Background(), slog.LevelInfo) }
+
+// entry begins the log's line of a plain request, as requestLog.begin does for others.
+func (l *lane) entry(site *serving, r *reply.Request, begun time.Time) *AccessEntry {
+	e := site.log.entry(l.clientName, l.peer, r, begun)
+	if e.TLS = l.tls != nil; l.http2 != nil {
+		e.Protocol = "HTTP/2.0"
+	}
+	return e
+}
+
+// plainEntry begins the line of a client that has no connection of ours.
+func (s *Server) plainEntry(site *serving, from net.Addr, r *reply.Request, begun time.Time) *AccessEntry {
+	return site.log.entry(client(from), addressOf(from), r, begun)
+}
+
+func (l *requestLog) entry(name string, peer netip.Addr, r *reply.Request, begun time.Time) *AccessEntry {
+	e := &AccessEntry{
+		Begun: begun, Client: name, Method: method(r.Head), URI: string(r.Target), Protocol: "HTTP/1.1",
+		Host: string(r.Host), UserAgent: string(r.UserAgent), Referer: string(r.Referer),
+	}
+	if l.realIP || l.forwardedFor || len(l.proxies) > 0 {
+		l.claims(e, peer, claimed(r))
+	}
+	return e
+}
+
+// claims notes what a request says of its client.
+func (l *requestLog) claims(e *AccessEntry, peer netip.Addr, header http.Header) {
+	if found := l.proxies.Client(peer, header); len(l.proxies) > 0 && found.IsValid() && found != peer {
+		e.Client, e.Proxy = found.String(), e.Client
+	}
+	if l.realIP && (len(l.proxies) == 0 || l.proxies.Trusts(peer)) {
+		e.RealIP = addressText(forwarded.RealIP(header))
+	}
+	if l.forwardedFor {
+		e.RealRemoteIP = addressText(l.proxies.Claimed(peer, header))
+	}
+}
+
+// claimed are the fields of a request in which proxies tell of their clients.
+func claimed(r *reply.Request) http.Header {
+	header := http.Header{}
+	for name, value := range map[string][]byte{"Forwarded": r.Forwarded, "X-Forwarded-For": r.XForwardedFor, "X-Real-Ip": r.XRealIP} {
+		if value != nil {
+			header[name] = []string{string(value)}
+		}
+	}
+	return header
+}
+
+func method(head bool) string {
+	if head {
+		return http.MethodHead
+	}
+	return http.MethodGet
+}
+
+// count counts a request that was answered, and ends its line; entry is nil where nothing is logged.
+func (s *Server) count(site *serving, head bool, status int, host string, bytes int64, took time.Duration, entry *AccessEntry, aborted bool) {
+	s.vitals.metrics.Observe(method(head), status, host, bytes, took)
+	if entry != nil {
+		entry.Duration, entry.Status, entry.Bytes, entry.Aborted = took, status, bytes, aborted
+		site.log.to.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.Any("", entry))
+	}
+}
+
+// remarked counts and logs what the chain answered, as it wishes: whole, or to the stream.
+func (s *Server) remarked(l *lane, site *serving, w *recorder, r *reply.Request, whole *reply.Reply, begun time.Time, aborted bool) {
+	took, status, bytes := time.Since(begun), w.statusSent(!aborted), w.bytes
+	if whole != nil {
+		status, bytes = whole.Status, int64(len(whole.Body))
+	}
+	if r.Head {
+		bytes = 0
+	}
+	if !w.uncounted {
+		s.vitals.metrics.Observe(method(r.Head), status, string(r.Host), bytes, took)
+	}
+	if !site.log.enabled() {
+		return
+	}
+	entry := l.entry(site, r, begun)
+	level := slog.LevelInfo
+	if w.quiet {
+		level = slog.LevelDebug
+	}
+	entry.Duration, entry.Status, entry.Bytes, entry.User, entry.Aborted = took, status, bytes, w.user, aborted || w.err != nil
+	site.log.to.LogAttrs(context.Background(), level, "request", slog.Any("", entry))
+}

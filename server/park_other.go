@@ -1,0 +1,29 @@
+//go:build !linux
+
+package server
+
+import (
+	"errors"
+	"net"
+)
+
+// lot holds idle connections that need neither goroutine nor buffers: on Linux.
+type lot struct{}
+
+// parked is a connection in a lot.
+type parked struct{ owner any }
+
+// newLot says that there is no such thing here.
+func newLot(func(*parked)) (*lot, error) { return nil, errors.ErrUnsupported }
+
+func (l *lot) park(net.Conn, any) (*parked, error) { return nil, errors.ErrUnsupported }
+
+func (l *lot) count() int { return 0 }
+
+func (l *lot) close() {}
+
+func (p *parked) unpark() (net.Conn, error) { return nil, errors.ErrUnsupported }
+
+func (p *parked) close() {}
+
+func (p *parked) readable() bool { return false }

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"runtime/debug"
+	"time"
+)
+
+// grace is how long a connection in the lane waits for its next request before it rests.
+const grace = 500 * time.Millisecond
+
+// watch begins to look after the connections in the lane, if nobody does. That costs the connections nothing: each notes when it
+// began what it does, and what takes too long is ended here. It ends when there are none.
+func (s *Server) watch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watched {
+		return
+	}
+	s.watched = true
+	go s.lookAfter()
+}
+
+func (s *Server) lookAfter() {
+	turn := time.NewTicker(s.turn())
+	defer turn.Stop()
+	tidy := time.AfterFunc(tidyAfter, debug.FreeOSMemory)
+	for range turn.C {
+		lanes := s.lanes()
+		if lanes == nil {
+			return
+		}
+		awake := false
+		for _, l := range lanes {
+			l.look()
+			awake = awake || !l.resting()
+		}
+		if awake {
+			tidy.Reset(tidyAfter)
+		}
+	}
+}
+
+// tidyAfter is how long all connections have rested, or the last one is gone, when memory is given back to the system.
+const tidyAfter = 2 * time.Second
+
+// turn is how often the connections are looked at: soon enough for the shortest of their limits.
+func (s *Server) turn() time.Duration {
+	c := s.config
+	shortest := min(c.ClientHeaderTimeout.limit(), c.KeepaliveTimeout.limit(), c.SendTimeout.limit())
+	return min(max(shortest/8, 5*time.Millisecond), grace)
+}
+
+// lanes returns what is in the lane, and nil after the last one has left: then nobody watches any more.
+func (s *Server) lanes() (all []*lane) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.connections {
+		if l := c.inLane(); l != nil {
+			all = append(all, l)
+		}
+	}
+	s.watched = all != nil
+	return all
+}
+
+// look ends what takes too long, and lets rest what is idle.
+func (l *lane) look() {
+	config := l.server.config
+	doing, since := l.now()
+	if engine := l.http2engine(); engine != nil && engine.Sweep(time.Now()) {
+		l.Close()
+		return
+	}
+	switch doing {
+	case fresh, receiving:
+		if since > config.ClientHeaderTimeout.limit() {
+			l.Close()
+		}
+	case idle:
+		if since > config.KeepaliveTimeout.limit() {
+			l.expire()
+		} else if since > grace && !l.resting() {
+			l.transport.Conn.SetReadDeadline(time.Unix(1, 0)) // the lane goes on with rest
+		}
+	}
+}
+
+// expire ends an idle connection. A client of HTTP/2 is told.
+func (l *lane) expire() {
+	if engine := l.http2engine(); engine != nil {
+		engine.Shutdown()
+	}
+	l.Close()
+}
