@@ -135,6 +135,7 @@ func connectionOf(r *http.Request) *connection {
 // until those are done.
 func (s *Server) Serve(sockets []Socket) error {
 	loops := s.begin(sockets)
+	defer time.AfterFunc(tidyAfter, tidy).Stop() // of the start
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(s.ready) }()
 	ended := make(chan error, len(loops))

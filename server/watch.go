@@ -1,9 +1,6 @@
 package server
 
-import (
-	"runtime/debug"
-	"time"
-)
+import "time"
 
 // grace is how long a connection in the lane waits for its next request before it rests.
 const grace = 500 * time.Millisecond
@@ -23,7 +20,7 @@ func (s *Server) watch() {
 func (s *Server) lookAfter() {
 	turn := time.NewTicker(s.turn())
 	defer turn.Stop()
-	tidy := time.AfterFunc(tidyAfter, debug.FreeOSMemory)
+	rest := time.AfterFunc(tidyAfter, tidy)
 	for range turn.C {
 		lanes := s.lanes()
 		if lanes == nil {
@@ -35,7 +32,7 @@ func (s *Server) lookAfter() {
 			awake = awake || !l.resting()
 		}
 		if awake {
-			tidy.Reset(tidyAfter)
+			rest.Reset(tidyAfter)
 		}
 	}
 }

@@ -34,17 +34,30 @@ func isHex(c byte) bool {
 
 // isHost tells whether text is made of what names, addresses and ports are made of.
 func isHost(text []byte) bool {
-	rest := text
-	for ; len(rest) >= 8; rest = rest[8:] {
-		w := binary.LittleEndian.Uint64(rest)
-		if lettersOf(w)|between(w, '-', '.')|between(w, '0', ':') != tops {
-			break
-		}
+	if usualHost(text) {
+		return true
 	}
-	for _, c := range rest {
+	for _, c := range text {
 		if !in(c, hostLow, hostHigh) {
 			return false
 		}
 	}
 	return len(text) > 0
+}
+
+// usualHost tells whether text is eight letters, digits, hyphens, dots and colons, or more.
+func usualHost(text []byte) bool {
+	last := len(text) - 8
+	if last < 0 {
+		return false
+	}
+	for at := 0; ; at = min(at+8, last) { // the last eight may have been looked at in part
+		w := binary.LittleEndian.Uint64(text[at:])
+		if lettersOf(w)|between(w, '-', '.')|between(w, '0', ':') != tops {
+			return false
+		}
+		if at == last {
+			return true
+		}
+	}
 }

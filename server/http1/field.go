@@ -57,7 +57,9 @@ func name(b []byte, lower *[longestName]byte) (n int) {
 		w := binary.LittleEndian.Uint64(b[n:])
 		binary.LittleEndian.PutUint64(to, w|0x20*each)
 		if other := ^(lettersOf(w) | equalTo(w, '-')) & tops; other != 0 {
-			n += bits.TrailingZeros64(other) / 8
+			if n += bits.TrailingZeros64(other) / 8; b[n] == ':' {
+				return n
+			}
 			break
 		}
 		n += 8

@@ -91,6 +91,9 @@ func (c *Conn) Sweep(now time.Time) (over bool) {
 		return true
 	}
 	c.useless = 0
+	if len(c.streams) == 0 {
+		c.streams, c.waiting, c.unbegun = nil, nil, nil // they may have become large
+	}
 	if begun := c.stage != established || c.partial || c.block != nil; expired(&c.pending, begun, now, c.options.HeaderTimeout) {
 		c.end(broken(codeEnhanceCalm, "what the client began to send did not come to its end"))
 		return true

@@ -54,21 +54,20 @@ type onlyWriter struct{ io.Writer }
 // filePart reads the next part of a file, and sends the one before. Errors of the file are returned; those of sending are in
 // w.failed.
 func (w *response) filePart(from *io.LimitedReader) (n int, err error) {
-	var allowed int
-	if allowed, w.failed = w.reserve(from.N); w.failed != nil {
-		return 0, nil
-	}
-	x := w.exchange
-	p := takeFrom[filePart](&x.conn.options.Buffers.files)
-	w.part, p.length = p, 0
-	for at := 0; p.length < allowed; at += frameHead + maxFrame {
-		var m int
-		m, err = io.ReadFull(from, p.b[at+frameHead:][:min(allowed-p.length, maxFrame)])
-		p.length += m
-		if err != nil {
-			x.giveBack(allowed - p.length)
-			break
+	if w.part != nil {
+		if w.failed = w.deliver(false); w.failed != nil {
+			return 0, nil
 		}
+	}
+	wants := int(min(from.N, mostAtOnce))
+	if w.head != nil {
+		wants = min(wants, 2*maxFrame) // which are copied behind the head
+	}
+	p := takeFrom[filePart](&w.exchange.conn.options.Buffers.files)
+	w.part, p.length = p, 0
+	for at := 0; p.length < wants && err == nil; at += frameHead + maxFrame {
+		n, err = io.ReadFull(from, p.b[at+frameHead:][:min(wants-p.length, maxFrame)])
+		p.length += n
 	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		err = nil
@@ -76,53 +75,51 @@ func (w *response) filePart(from *io.LimitedReader) (n int, err error) {
 	return p.length, err
 }
 
-// reserve sends the part that is held back, and waits until at most n bytes may be sent.
-func (w *response) reserve(n int64) (allowed int, err error) {
-	if w.part != nil {
-		if err := w.deliver(false); err != nil {
-			return 0, err
-		}
-	}
-	x := w.exchange
-	if w.head != nil {
-		allowed, err = x.reserve(int(min(n, 2*maxFrame)), true) // which are copied behind the head
-		if err != nil || allowed > 0 {
-			return allowed, err
-		}
-		if err := w.sendHead(); err != nil {
-			return 0, err
-		}
-	}
-	return x.reserve(int(min(n, mostAtOnce)), false)
-}
-
-// sendHead sends the head alone: there is no window for the body.
-func (w *response) sendHead() error {
-	w.complete(nil)
-	_, err := w.exchange.send(w.head.text.Bytes(), nil, nil, false)
-	w.releaseHead()
-	return err
-}
-
 // deliver sends the part of a file that is held back.
 func (w *response) deliver(ends bool) error {
 	p := w.part
-	w.part = nil
-	defer w.exchange.conn.options.Buffers.files.Put(p)
+	defer w.dropPart()
 	var block []byte
 	if w.head != nil {
 		w.complete(nil)
 		block = w.head.text.Bytes()
 		defer w.releaseHead()
 	}
-	return w.exchange.sendPart(block, p, ends)
+	if sent, err := w.exchange.sendFrames(block, p, ends); sent || err != nil {
+		return err
+	}
+	for i := range p.pieces() { // the client does not take all of it now
+		last := i == p.pieces()-1
+		if _, err := w.exchange.send(block, p.piece(i), nil, ends && last); err != nil {
+			return err
+		}
+		block = nil
+	}
+	return nil
 }
 
-// dropPart gives up the part of a file that is held back.
+// dropPart gives back the memory of the part that is held back.
 func (w *response) dropPart() {
 	if w.part != nil {
-		w.exchange.giveBack(w.part.length)
 		w.exchange.conn.options.Buffers.files.Put(w.part)
 		w.part = nil
 	}
+}
+
+// pieces is how many frames a part has; an empty one has one, too.
+func (p *filePart) pieces() int { return max((p.length+maxFrame-1)/maxFrame, 1) }
+
+func (p *filePart) piece(i int) []byte {
+	return p.b[i*(frameHead+maxFrame)+frameHead:][:min(p.length-i*maxFrame, maxFrame)]
+}
+
+// frames completes the frames of a part that is not empty.
+func (p *filePart) frames(stream uint32, ends bool) []byte {
+	at := 0
+	for i := range p.pieces() {
+		n := len(p.piece(i))
+		appendFrame(p.b[at:at], n, frameData, endFlag(ends && i == p.pieces()-1), stream)
+		at += frameHead + n
+	}
+	return p.b[:at]
 }

@@ -35,8 +35,8 @@ const (
 	maxFrame     = 16384                              // bytes of payload that both sides may always send (§6.5.2)
 	maxWindow    = 1<<31 - 1                          // §6.9.1
 	firstWindow  = 65535                              // of a connection, and of streams before SETTINGS (§6.9.2)
-	maxStreamID  = 1<<31 - 1                          //
-	reservedMask = 1<<31 - 1                          // the highest bit of identifiers and increments means nothing (§4.1)
+	maxStreamID  = 1<<31 - 1
+	reservedMask = 1<<31 - 1 // the highest bit of identifiers and increments means nothing (§4.1)
 )
 
 // frame is a frame's head.

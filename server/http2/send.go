@@ -136,8 +136,8 @@ func (c *Conn) pump() {
 			i++
 			continue
 		}
-		s.stuck = time.Time{}
 		if len(c.waiting) == before { // it waits for its next turn
+			s.stuck = time.Time{}
 			c.unqueue(i)
 			c.queue(s)
 		}
@@ -153,16 +153,11 @@ func (c *Conn) grant(i int) bool {
 	if n == 0 && x.wants > 0 && !x.heads {
 		return false
 	}
-	c.reserve(s, n)
-	x.credit, x.granted = n, true
-	c.unqueue(i)
-	wake(x.writable)
-	return true
-}
-
-// reserve takes n bytes out of the windows for a handler.
-func (c *Conn) reserve(s *stream, n int) {
 	c.window -= int64(n)
 	s.window -= int64(n)
 	c.granted += n
+	x.credit, x.granted, s.stuck = n, true, time.Time{}
+	c.unqueue(i)
+	wake(x.writable)
+	return true
 }

@@ -38,7 +38,7 @@ func (e *streamError) Error() string {
 	return "http2: the stream was broken off: " + e.code.String()
 }
 
-// isIdle tells whether a stream was never opened (RFC 9113 §5.1). Those of the server are never.
+// isIdle tells whether a stream was never opened (RFC 9113 §5.1). Those of the server always are.
 func (c *Conn) isIdle(id uint32) bool { return id%2 == 0 || id > c.lastID && !c.final }
 
 // wasDropped tells whether a stream was reset here lately: what was on its way then means nothing (RFC 9113 §5.1).

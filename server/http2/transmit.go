@@ -52,63 +52,34 @@ func (x *exchange) end(trailers []byte, ended bool) {
 	c.answered(s)
 }
 
-// reserve waits until a part of n bytes may be sent; with heads, none may be.
-func (x *exchange) reserve(n int, heads bool) (allowed int, err error) {
-	x.conn.enter()
-	defer x.conn.exit()
-	return x.acquire(n, heads)
-}
-
-// giveBack is for what was reserved and is not sent.
-func (x *exchange) giveBack(n int) {
-	c := x.conn
-	c.enter()
-	defer c.exit()
-	c.spend(n)
-	c.window += int64(n)
-	x.stream.window += int64(n)
-	c.stirred = true
-}
-
-// sendPart sends a part of a file whose bytes were reserved. Without a header block before it, it is not copied.
-func (x *exchange) sendPart(block []byte, p *filePart, ends bool) error {
+// sendFrames sends a part of a file as it is, if all of it may be sent at once. It is copied only behind a header block.
+func (x *exchange) sendFrames(block []byte, p *filePart, ends bool) (sent bool, err error) {
 	c, s := x.conn, x.stream
 	c.enter()
 	defer c.exit()
-	c.spend(p.length)
-	if x.over != nil {
-		c.window += int64(p.length)
-		c.stirred = true
-		return x.over
+	if len(c.waiting) > 0 {
+		c.pump() // they come first
 	}
-	ended := ends && !x.flawed && p.length > 0
+	room := c.room()
+	if x.over != nil || x.isLate() || p.length == 0 || int64(p.length) > min(c.window, s.window) || room <= 0 || p.length > room+maxFrame {
+		return false, x.over
+	}
+	c.window -= int64(p.length)
+	s.window -= int64(p.length)
+	ended := ends && !x.flawed
+	frames := p.frames(s.id, ended)
 	if block != nil {
 		c.writeHead(s.id, false, block, nil)
 		x.headed = true
-	}
-	frames := p.frames(s.id, ended)
-	if block != nil {
-		out := c.buffer()
-		out.b = append(out.b, frames...)
+		c.out.b = append(c.out.b, frames...)
 	} else if c.flush(); c.failed == nil {
 		c.failed = c.output.Write(frames)
+		c.queued = c.output.Queued()
 	}
 	if ends {
 		x.end(nil, ended)
 	}
-	return c.failed
-}
-
-// frames completes the frames of a part.
-func (p *filePart) frames(stream uint32, ends bool) []byte {
-	at := 0
-	for left := p.length; left > 0; {
-		n := min(left, maxFrame)
-		left -= n
-		appendFrame(p.b[at:at], n, frameData, endFlag(ends && left == 0), stream)
-		at += frameHead + n
-	}
-	return p.b[:at]
+	return true, c.failed
 }
 
 // ended tells why the stream ended before its time; nil: it did not.

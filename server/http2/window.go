@@ -36,7 +36,7 @@ func (w *window) give(n int) (increment int) {
 func (c *Conn) refund(n int) { c.writeWindowUpdate(0, c.received.give(n)) }
 
 func (c *Conn) writeWindowUpdate(stream uint32, increment int) {
-	if increment == 0 {
+	if increment == 0 || c.over != nil {
 		return
 	}
 	out := c.buffer()
