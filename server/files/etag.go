@@ -31,7 +31,10 @@ type Identity struct {
 }
 
 func identityOf(info os.FileInfo) Identity {
-	stat := info.Sys().(*syscall.Stat_t) // package os puts it there on every Unix
+	return identity(info.Sys().(*syscall.Stat_t)) // package os puts it there on every Unix
+}
+
+func identity(stat *syscall.Stat_t) Identity {
 	id := Identity{device: uint64(stat.Dev), inode: stat.Ino, size: stat.Size}
 	id.modified, id.changed = times(stat)
 	return id

@@ -16,12 +16,25 @@ func (s *sending) mark(status int) {
 	case status == http.StatusOK && s.coding != "" && !s.encodesWhole():
 		reply.Decline(s)
 	case status != http.StatusOK && status != http.StatusNotModified || !s.id.settled(time.Now()):
-	case status == http.StatusNotModified || !s.recording.Keeps():
+	case !s.recording.Keeps():
 		s.recording.Mark(nil)
+	case status == http.StatusNotModified:
+		s.recording.Mark(nil)
+		s.recording.Source(s.source())
 	default:
+		s.recording.Source(s.source())
 		if body, known := s.recording.Mark(s.variant()); known {
 			s.body, s.known = body, true
 		}
+	}
+}
+
+// source tells whether the file is still in the state that it is in now.
+func (s *sending) source() func() bool {
+	tree, name, id := s.h.tree, s.name, s.id
+	return func() bool {
+		var stat syscall.Stat_t
+		return tree.Stat(name, &stat) == nil && identity(&stat) == id
 	}
 }
 

@@ -118,7 +118,7 @@ func TestMarks(t *testing.T) {
 			kept := test.kept || head && string(test.r.Target) == "/long.bin" || head && string(test.r.Target) == "/huge.txt"
 			for i, want := range []reply.Finding{reply.Wanted, reply.Good, reply.Due, reply.Good} {
 				if i == 2 {
-					l.now += time.Second
+					l.now += 10 * time.Second // a file alone is asked before that
 				}
 				again, finding := l.ask(test.r)
 				if !kept {
@@ -144,7 +144,7 @@ func TestMarkedFileChanges(t *testing.T) {
 	for _, content := range []string{"one", "two", "more than two"} {
 		write(t, name, content)
 		for range 3 {
-			l.now += time.Second
+			l.now += 10 * time.Second // a file alone is asked before that
 			if got, finding := l.ask(get("/a.txt")); !strings.HasSuffix(got, "\r\n\r\n"+content) {
 				t.Errorf("%d: %q, want %q", finding, got, content)
 			}
@@ -160,7 +160,7 @@ func TestMarkedFileChanges(t *testing.T) {
 	if err := os.Remove(name); err != nil {
 		t.Fatal(err)
 	}
-	l.now += time.Second
+	l.now += 10 * time.Second // a file alone is asked before that
 	if got, finding := l.ask(get("/a.txt")); finding != reply.Due || !strings.HasPrefix(got, "HTTP/1.1 404 ") {
 		t.Errorf("once it is gone: %d, %.20q", finding, got)
 	}
@@ -176,7 +176,7 @@ func TestMarkedFallback(t *testing.T) {
 		first, _ := l.ask(r)
 		for i, want := range []reply.Finding{reply.Wanted, reply.Good, reply.Due, reply.Good} {
 			if i == 2 {
-				l.now += time.Second
+				l.now += 10 * time.Second // a file alone is asked before that
 			}
 			if again, finding := l.ask(r); finding != want || again != first {
 				t.Errorf("%q: %d, %.100q and then %.100q", r.Fields, finding, first, again)
@@ -201,7 +201,7 @@ func TestKnownIsNotMadeAgain(t *testing.T) {
 		busy.Encoders = NewEncoders(1)
 		busy.Encoders.whole <- struct{}{}
 		l.handler = serving(t, dir, tree.Options{}, busy)
-		l.now += time.Second
+		l.now += 10 * time.Second // a file alone is asked before that
 		known, finding := l.cache.Find(r, l.now)
 		if finding != reply.Due {
 			t.Fatal(finding)

@@ -56,6 +56,26 @@ const (
 	Good                   // the reply may be sent
 )
 
+// Recheck is Peek, and holds a reply whose life is over against its source, as Find does.
+func (c *Cache) Recheck(r *Request, now time.Duration) *Reply {
+	if c.queue.most <= 0 {
+		return nil
+	}
+	r.asked, r.key = now, c.key(r)
+	found := c.shard(r).find(r)
+	if found == nil {
+		return nil
+	}
+	reply, finding := c.judge(found, now)
+	if finding == Due && c.limits.Life > 0 {
+		found.checking.Store(0) // for who asks the chain
+	}
+	if finding != Good {
+		return nil
+	}
+	return reply
+}
+
 // Find returns the reply that is kept for a request, nil for Unknown and Wanted. now is a monotonic time. It allocates
 // nothing when the finding is Good. Wanted and Due are told to one caller, who runs the chain with a Recording; others get
 // Unknown, or the reply as Good, meanwhile: that until its life is over twice.
@@ -106,12 +126,25 @@ func (c *Cache) judge(found *Reply, now time.Duration) (*Reply, Finding) {
 	}
 	since := found.checking.Load()
 	if (since == 0 || int64(now)-since > int64(patience)) && found.checking.CompareAndSwap(since, int64(now)+1) {
+		if c.holds(found, now) {
+			found.checked.Store(int64(now))
+			found.checking.Store(0)
+			return found, Good
+		}
 		return found, Due
 	}
 	if age < 2*c.limits.Life {
 		return found, Good
 	}
 	return nil, Unknown
+}
+
+// trusted is how many lives a reply is held against its source alone, until the chain is asked again.
+const trusted = 10
+
+// holds tells whether a reply holds as far as its source tells, without the chain.
+func (c *Cache) holds(found *Reply, now time.Duration) bool {
+	return found.holds != nil && int64(now)-found.asked.Load() < trusted*int64(c.limits.Life) && found.kept.holds()
 }
 
 // missing tells what is to be done for a request for which nothing is kept. What is asked for once only is not wanted.

@@ -41,6 +41,9 @@ func (w *Recording) Finish() *Reply {
 		return made
 	}
 	made.kept = newKept(w.request, made, w.depends, w.variant)
+	if made.kept.holds = w.holds; w.holds != nil {
+		made.kept.size += sizeOf(sizeOfSource)
+	}
 	w.cache.put(w.request, made, w.known)
 	return made
 }

@@ -18,8 +18,10 @@ type kept struct {
 	used     atomic.Bool  // since the hand of the queue has last come by
 	target   string       //
 	values   string       // of those fields, each behind its length and 1, or 0 when there is none, in two bytes
-	checked  atomic.Int64 // when the chain was last asked, a time.Duration
+	checked  atomic.Int64 // when the reply was last found to hold, a time.Duration
 	checking atomic.Int64 // since when somebody asks it now, and 1; 0: nobody does
+	asked    atomic.Int64 // as checked; that is also when holds was asked instead
+	holds    func() bool  // tells whether the body's source is as it was; nil: the chain alone can tell
 	sibling  *Reply       // another one with the same key, guarded by the shard
 
 	key          uint64 // the Request's
@@ -107,6 +109,9 @@ const overhead = int64(unsafe.Sizeof(Reply{})) + 64
 
 // sizeOfVariant is how long a variant is, in bytes, as far as anybody knows: that of a file.
 const sizeOfVariant = 96
+
+// sizeOfSource is what a function for Source takes, in bytes, with what it knows.
+const sizeOfSource = 192
 
 // sizeOf is how much memory a piece of n bytes takes: the allocator rounds up, by an eighth at most (runtime/sizeclasses.go).
 func sizeOf(n int) int64 { return int64(n + n/8 + 16) }

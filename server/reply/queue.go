@@ -19,6 +19,7 @@ const mostVariants = 8
 // put keeps a reply to r, in the place of what was kept for it.
 func (c *Cache) put(r *Request, made, known *Reply) {
 	made.checked.Store(int64(r.asked))
+	made.asked.Store(int64(r.asked))
 	q := &c.queue
 	q.Lock()
 	defer q.Unlock()
@@ -66,6 +67,7 @@ const mostShare = 8
 func (c *Cache) renew(r *Request, known *Reply) {
 	if asked := int64(r.asked); known.checked.Load() < asked {
 		known.checked.Store(asked)
+		known.asked.Store(asked)
 	}
 }
 

@@ -24,6 +24,7 @@ type Recording struct {
 	keep      bool // it is to be kept, as far as its header tells
 	depends   uint8
 	variant   any
+	holds     func() bool
 	length    int64 // what the chain says of it; -1: nothing
 	written   int64 // of the body, in bytes
 	drawing   drawing
@@ -71,6 +72,11 @@ func (w *Recording) Mark(variant any) (body []byte, known bool) {
 	w.repeated = true
 	return w.known.Body, true
 }
+
+// Source tells how to find out cheaply that a marked reply still holds: holds looks at what the body was made of, waits for
+// nothing but the file system, and may be called by any goroutine as long as the reply is kept. The chain is asked all the same after
+// some of the reply's lives, since other things may have changed.
+func (w *Recording) Source(holds func() bool) { w.holds = holds }
 
 // WriteHeader notes the header as it is now.
 func (w *Recording) WriteHeader(status int) {

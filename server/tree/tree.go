@@ -135,6 +135,17 @@ func (t *Tree) Open(name string) (*os.File, os.FileInfo, error) {
 	return file, info, nil
 }
 
+// Stat tells the state of what has a name that Open has opened before. Links in it are not refused: who knows the state that
+// Open found, and finds the same, knows that it is the same file.
+func (t *Tree) Stat(name string, stat *syscall.Stat_t) error {
+	err := os.ErrClosed
+	told := t.current().raw.Control(func(root uintptr) { err = statAt(int(root), name, stat) })
+	if told != nil {
+		return told
+	}
+	return err
+}
+
 func (t *Tree) openFile(name string) (*os.File, error) {
 	r := t.current()
 	file, err := t.openBelow(r, name)
