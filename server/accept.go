@@ -81,7 +81,10 @@ func (a *accepter) run() error {
 // take waits for connections and takes them.
 func (a *accepter) take() error {
 	if a.batch != nil {
-		_, err := a.batch.run(a.open)
+		taken, err := a.batch.run(a.open)
+		if taken > 0 { // the error came after those
+			a.backoff, a.refused = 0, 0
+		}
 		return err
 	}
 	c, err := a.socket.Accept()
@@ -271,16 +274,23 @@ func (a *accepter) first(from *peer, in, out []byte) (n int, answer []byte, clos
 func (a *accepter) admit(nc net.Conn, unread, unsent []byte, close bool) {
 	c := a.server.newConnection(nc, a.socket)
 	c.transport.introduce(nil, bytes.Clone(unread))
+	unsent = bytes.Clone(unsent) // the buffers are the next client's
+	switch {
+	case len(unread)+len(unsent) > 0:
+		c.enter(active) // or the drain closes it while it is answered
+	case unread != nil:
+		c.enter(idle) // it was answered: what it is given now is the time of a kept connection, and it may rest
+	}
 	l, ok := a.server.enterLane(c)
 	switch {
 	case ok:
 		l.over = close
-		go l.begin(bytes.Clone(unsent))
+		go l.begin(unsent)
 	case len(unsent) == 0 && !close:
 		a.server.hear(c)
 	default: // the lane was left for good while this client was answered
 		go func() {
-			c.transport.Write(bytes.Clone(unsent))
+			c.transport.Write(unsent)
 			c.Close()
 		}()
 	}

@@ -23,9 +23,10 @@ type outbox struct {
 	buffers *buffers
 
 	mu     sync.Mutex
-	raw    syscall.RawConn
-	gather bool   // collect everything until it is sent in one write
-	queued []byte // in a buffer that is held, or nil
+	raw    syscall.RawConn // nil: there is none for now
+	wake   func()          // gets one
+	gather bool            // collect everything until it is sent in one write
+	queued []byte          // in a buffer that is held, or nil
 	held   *[]byte
 
 	next []byte                // what try writes, set by its caller
@@ -39,6 +40,8 @@ type buffers struct {
 	received sync.Pool // *[receivedSize]byte
 	sent     sync.Pool // *[]byte with room for sentSize
 	bulky    sync.Pool // *[]byte with room for bulk and the heads of its TLS records
+
+	exchanges sync.Pool // *exchange
 }
 
 const (
@@ -51,6 +54,13 @@ func (b *buffers) receive() *[receivedSize]byte {
 		return p
 	}
 	return new([receivedSize]byte)
+}
+
+func (b *buffers) exchange() *exchange {
+	if x, ok := b.exchanges.Get().(*exchange); ok {
+		return x
+	}
+	return &exchange{}
 }
 
 func (b *buffers) send() *[]byte { return fetch(&b.sent, sentSize) }
@@ -74,11 +84,20 @@ func fetch(from *sync.Pool, size int) *[]byte {
 }
 
 // beEager begins to read and write without waiting, by the descriptor that raw has.
-func (t *transport) beEager(raw syscall.RawConn, b *buffers) {
-	t.out.raw, t.out.buffers, t.eager = raw, b, true
-	if t.out.try == nil {
-		t.out.try = t.out.write
-	}
+// Who writes while there is none calls wake.
+func (t *transport) beEager(raw syscall.RawConn, b *buffers, wake func()) {
+	o := &t.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.raw, o.try, o.wake, o.buffers, t.eager = raw, o.write, wake, b, true
+}
+
+// beUnable ends it for a while: there is no descriptor.
+func (t *transport) beUnable() {
+	o := &t.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.raw, o.try = nil, nil
 }
 
 // bePatient ends that, when what is queued was sent.
@@ -105,6 +124,14 @@ func (t *transport) post(b []byte) error {
 	o := &t.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.raw == nil {
+		o.mu.Unlock()
+		o.wake()
+		o.mu.Lock()
+		if o.raw == nil {
+			return net.ErrClosed
+		}
+	}
 	if o.gather || len(o.queued) > 0 {
 		o.append(b)
 		return nil

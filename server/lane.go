@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
+
 	"os"
 	"strings"
 	"sync/atomic"
@@ -24,27 +24,27 @@ import (
 // reads and answers, without the read that finds nothing which net.Conn.Read begins with.
 type lane struct {
 	*connection
-	clientName string     // for the log
-	remote     string     // with the port
-	peer       netip.Addr // invalid for a unix socket
-	raw        syscall.RawConn
-	isReady    func(fd uintptr) bool // the method ready
-	restless   atomic.Bool           // it cannot rest
-	asked      bool                  // a request was answered
-	over       bool                  // the connection ends when all is sent
-	drained    bool                  // the last read took all that there was
-	again      bool                  // the next read is the second one
-	context    context.Context       // of requests
-	scope      reply.Scope
-	http2      *http2.Conn // nil: HTTP/1.1
-	output     output      // of http2
-	was        phase       // before the last read
-	next       step
+	*exchange // nil while it rests
+	raw       syscall.RawConn
+	isReady   func(fd uintptr) bool // the method ready; nil while it rests
+	restless  atomic.Bool           // it cannot rest
+	asked     bool                  // a request was answered
+	over      bool                  // the connection ends when all is sent
+	drained   bool                  // the last read took all that there was
+	again     bool                  // the next read is the second one
+	scope     reply.Scope
+	http2     *http2.Conn // nil: HTTP/1.1
+	output    output      // of http2
+	was       phase       // before the last read
+	next      step
 
 	received   *[receivedSize]byte // nil: nothing is held
 	from, have int                 // where in it begins and ends what is not answered yet
 	cipher     *[receivedSize]byte // what of TLS was received and not read yet; nil: nothing
+}
 
+// exchange is what a connection of HTTP/1.1 needs while it is awake.
+type exchange struct {
 	request reply.Request // the last one that was recognized
 	size    int           // its length
 	kept    *reply.Reply  // what is kept for it
@@ -83,19 +83,34 @@ func (s *Server) enterLane(c *connection) (*lane, bool) {
 	if err != nil {
 		return nil, false
 	}
-	l := &lane{connection: c, raw: raw, context: context.WithValue(context.Background(), connectionKey{}, c), scope: s.scope(c)}
-	remote := c.RemoteAddr()
-	l.clientName, l.peer, l.remote = client(remote), addressOf(remote), textOf(remote)
-	l.isReady = l.ready
+	l := &lane{connection: c, scope: s.scope(c)}
 	c.mu.Lock()
 	c.lane = l
 	c.mu.Unlock()
-	c.transport.beEager(raw, &s.buffers)
+	l.rouse(raw)
 	if c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
 		l.speakHTTP2()
 	}
 	s.watch()
 	return l, true
+}
+
+// rouse gets what the connection needs while it is awake.
+func (l *lane) rouse(raw syscall.RawConn) {
+	l.raw, l.isReady, l.exchange = raw, l.ready, l.server.buffers.exchange()
+	l.transport.beEager(raw, &l.server.buffers, l.wakeUp)
+}
+
+// lull gives it back.
+func (l *lane) lull() {
+	l.server.buffers.exchanges.Put(l.exchange)
+	l.raw, l.isReady, l.exchange = nil, nil, nil
+	l.transport.beUnable()
+}
+
+// context is that of requests.
+func (l *lane) context() context.Context {
+	return context.WithValue(context.Background(), connectionKey{}, l.connection)
 }
 
 // scope tells connections apart that get other replies: by their socket, by TLS, and by whether browsers know its certificate.
@@ -298,6 +313,7 @@ func (l *lane) end() {
 	}
 	l.Close()
 	l.discard()
+	l.server.buffers.exchanges.Put(l.exchange)
 }
 
 // consume does what is in the buffer.

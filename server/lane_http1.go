@@ -134,7 +134,7 @@ func (l *lane) answer() step {
 		return nextLeave
 	}
 	begun := time.Now()
-	request.TLS, request.RemoteAddr = l.tls, l.remote
+	request.TLS, request.RemoteAddr = l.tls, textOf(l.RemoteAddr())
 	large := &large{lane: l}
 	recording := site.replies.Record(&l.request, l.kept, l.finding, large)
 	written := &recorder{ResponseWriter: recording}
@@ -170,7 +170,7 @@ func (l *lane) answer() step {
 
 // interruptible is a context that ends when the connection is closed by us, or by done.
 func (l *lane) interruptible() (ctx context.Context, done func()) {
-	ctx, cancel := context.WithCancel(l.context)
+	ctx, cancel := context.WithCancel(l.context())
 	l.mu.Lock()
 	l.interrupt = cancel
 	if l.closed {

@@ -21,7 +21,7 @@ func (l *lane) speakHTTP2() {
 		Repeat:   l.repeat,
 		Repeated: l.repeated,
 		Answer:   l.answerStream,
-		Context:  l.context, Scope: l.scope, TLS: l.tls != nil, RemoteAddr: l.remote,
+		Context:  l.context(), Scope: l.scope, TLS: l.tls != nil, RemoteAddr: textOf(l.RemoteAddr()),
 		MaxStreams: maxStreams, MaxHeaderBytes: maxHeaderBytes,
 		SendTimeout: s.config.SendTimeout.limit(), HeaderTimeout: s.config.ClientHeaderTimeout.limit(),
 	}, &l.output)
@@ -60,7 +60,6 @@ type output struct {
 
 // Write sends what it can, and leaves the rest to a goroutine.
 func (o *output) Write(b []byte) error {
-	o.lane.wakeUp()
 	switch o.lane.write(b) {
 	case nextEnd:
 		return http.ErrServerClosed
@@ -120,12 +119,12 @@ func (l *lane) answerStream(w http.ResponseWriter, r *http.Request, plain *reply
 		s.answer(w, r)
 		return
 	}
+	request.TLS, request.RemoteAddr = l.tls, r.RemoteAddr
 	l.recordStream(site, w, request, plain)
 }
 
 func (l *lane) recordStream(site *serving, w http.ResponseWriter, request *http.Request, plain *reply.Request) {
 	s, begun := l.server, time.Now()
-	request.TLS, request.RemoteAddr = l.tls, l.remote
 	kept, finding := site.replies.Find(plain, begun.Sub(s.begun))
 	recording := site.replies.Record(plain, kept, finding, w)
 	written := &recorder{ResponseWriter: recording}

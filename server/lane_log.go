@@ -17,7 +17,7 @@ func (l *requestLog) enabled() bool { return l.to.Enabled(context.Background(), 
 
 // entry begins the log's line of a plain request, as requestLog.begin does for others.
 func (l *lane) entry(site *serving, r *reply.Request, begun time.Time) *AccessEntry {
-	e := site.log.entry(l.clientName, l.peer, r, begun)
+	e := site.log.entry(client(l.RemoteAddr()), addressOf(l.RemoteAddr()), r, begun)
 	if e.TLS = l.tls != nil; l.http2 != nil {
 		e.Protocol = "HTTP/2.0"
 	}

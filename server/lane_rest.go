@@ -24,10 +24,13 @@ func (l *lane) park() bool {
 	if l.closed {
 		return true
 	}
+	l.lull()
 	p, err := lot.park(l.transport.Conn, l)
 	if err != nil {
 		l.restless.Store(true)
-		return false
+		raw, err := bottom(l.transport.Conn).(syscall.Conn).SyscallConn()
+		l.rouse(raw)
+		return err != nil
 	}
 	l.parked = p
 	return true
@@ -82,10 +85,11 @@ func (l *lane) unpark() error {
 		return err
 	}
 	l.transport.Conn = nc
-	if l.raw, err = bottom(nc).(syscall.Conn).SyscallConn(); err != nil {
+	raw, err := bottom(nc).(syscall.Conn).SyscallConn()
+	if err != nil {
 		return err
 	}
-	l.transport.beEager(l.raw, &l.server.buffers)
+	l.rouse(raw)
 	l.next = nextWait
 	return nc.SetReadDeadline(time.Time{})
 }

@@ -11,8 +11,8 @@ type opener struct {
 	// first answers what a new client has sent: it appends the reply to out and tells how much of in it answers, and whether
 	// the client wants the connection closed. It must not wait. Where it cannot answer, ok is false.
 	first func(from *peer, in, out []byte) (n int, reply []byte, close, ok bool)
-	// admit takes a connection that goes on: with what was received and is not answered, and what could not be sent; with
-	// close it ends when that is sent. The bytes hold until it returns.
+	// admit takes a connection that goes on: with what was received and is not answered (nil: nothing was received yet; empty:
+	// all was answered), and what could not be sent; with close it ends when that is sent. The bytes hold until it returns.
 	admit func(nc net.Conn, unread, unsent []byte, close bool)
 
 	in  []byte // of the last client

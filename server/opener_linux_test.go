@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -181,4 +182,31 @@ func TestOpenerAllocations(t *testing.T) {
 	if allocations != 0 {
 		t.Errorf("%v allocations per client", allocations)
 	}
+}
+
+// A client of a socket of our own is accepted when it has said something, or left.
+func TestHoldSilent(t *testing.T) {
+	everyKind(t, func(t *testing.T, l net.Listener) {
+		holdSilent(l)
+		if l.Addr().Network() == "unix" {
+			return
+		}
+		silent, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+		speaker, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer speaker.Close()
+		io.WriteString(speaker, "hello")
+		nc := takeOne(t, batching(t, l))
+		defer nc.Close()
+		if !hears(nc, "hello") || nc.RemoteAddr().String() != speaker.LocalAddr().String() || readable(l.(syscall.Conn)) {
+			t.Error("the silent client was accepted")
+		}
+	})
+	holdSilent(newScript())
 }

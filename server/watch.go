@@ -3,7 +3,7 @@ package server
 import "time"
 
 // grace is how long a connection in the lane waits for its next request before it rests.
-const grace = 500 * time.Millisecond
+const grace = 2 * time.Second
 
 // watch begins to look after the connections in the lane, if nobody does. That costs the connections nothing: each notes when it
 // began what it does, and what takes too long is ended here. It ends when there are none.
@@ -21,9 +21,9 @@ func (s *Server) lookAfter() {
 	turn := time.NewTicker(s.turn())
 	defer turn.Stop()
 	rest := time.AfterFunc(tidyAfter, tidy)
+	var lanes []*lane // again and again the same memory
 	for range turn.C {
-		lanes := s.lanes()
-		if lanes == nil {
+		if lanes = s.lanes(lanes[:0]); len(lanes) == 0 {
 			return
 		}
 		awake := false
@@ -38,17 +38,17 @@ func (s *Server) lookAfter() {
 }
 
 // tidyAfter is how long all connections have rested, or the last one is gone, when memory is given back to the system.
-const tidyAfter = 2 * time.Second
+const tidyAfter = time.Second
 
 // turn is how often the connections are looked at: soon enough for the shortest of their limits.
 func (s *Server) turn() time.Duration {
 	c := s.config
 	shortest := min(c.ClientHeaderTimeout.limit(), c.KeepaliveTimeout.limit(), c.SendTimeout.limit())
-	return min(max(shortest/8, 5*time.Millisecond), grace)
+	return min(max(shortest/8, 5*time.Millisecond), 500*time.Millisecond)
 }
 
-// lanes returns what is in the lane, and nil after the last one has left: then nobody watches any more.
-func (s *Server) lanes() (all []*lane) {
+// lanes appends what is in the lane to all. When there is nothing nobody watches any more.
+func (s *Server) lanes(all []*lane) []*lane {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.connections {
@@ -56,7 +56,7 @@ func (s *Server) lanes() (all []*lane) {
 			all = append(all, l)
 		}
 	}
-	s.watched = all != nil
+	s.watched = len(all) > 0
 	return all
 }
 
@@ -76,9 +76,18 @@ func (l *lane) look() {
 	case idle:
 		if since > config.KeepaliveTimeout.limit() {
 			l.expire()
-		} else if since > grace && !l.resting() {
-			l.transport.Conn.SetReadDeadline(time.Unix(1, 0)) // the lane goes on with rest
+		} else if since > grace {
+			l.interruptWait()
 		}
+	}
+}
+
+// interruptWait lets an idle connection go on with nextRest.
+func (l *lane) interruptWait() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lane == l && l.parked == nil && !l.restless.Load() { // it may have left meanwhile
+		l.transport.Conn.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// New clients that ask for what is kept are answered where they are accepted: with the same bytes, a line in the log and a
+// count, and the server is as busy as with any other client.
+func TestFirstRequest(t *testing.T) {
+	noLeaks(t)
+	w := site(t, map[string]string{"a.css": strings.Repeat("a", 3000)}, func(c *Config, _ string) { c.LogLevel = "info" })
+	l := listen(t)
+	deferring(t, l)
+	w.serve(t, Socket{Listener: l, Name: "http"})
+	ask := func(request string) string {
+		c := dial(t, l)
+		defer c.Close()
+		fmt.Fprint(c, request)
+		reply, err := io.ReadAll(c)
+		if err != nil {
+			t.Errorf("after %d bytes: %v", len(reply), err)
+		}
+		return regexp.MustCompile(`Date: .*\r\n`).ReplaceAllString(string(reply), "")
+	}
+	const last = "GET /a.css HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	first := ask(last)
+	if !strings.HasSuffix(first, strings.Repeat("a", 3000)) {
+		t.Fatalf("got %q", first)
+	}
+	asked := 1
+	for ; asked < 8; asked++ {
+		if got := ask(last); got != first {
+			t.Fatalf("answer %d is %q, the first was %q", asked, got, first)
+		}
+	}
+	if open, since := w.openSince(); since > time.Minute || open > 1 {
+		t.Errorf("%d connections are open, none since %s", open, since)
+	}
+	// What follows the first request on the same connection is answered as well, sent at once or later.
+	for _, request := range []string{strings.Replace(last, "close", "keep-alive", 1) + last, strings.Repeat(strings.Replace(last, "Connection: close\r\n", "", 1), 5) + last, "GET /a.css HTTP/1.0\r\n\r\n"} {
+		got := ask(request)
+		if want := strings.Count(request, "GET"); strings.Count(got, " 200 OK\r\n") != want || !strings.HasSuffix(got, "aaa") {
+			t.Errorf("%d requests got %.200q", want, got)
+		}
+		asked += strings.Count(request, "GET")
+	}
+	c := dial(t, l)
+	io.WriteString(c, last[:20])
+	time.Sleep(20 * time.Millisecond) // so that it is seen in two pieces; either way it works
+	io.WriteString(c, last[20:])
+	if got, err := io.ReadAll(c); !strings.HasSuffix(string(got), "aaa") || err != nil {
+		t.Errorf("a request in two pieces got %q, %v", got, err)
+	}
+	asked++
+	eventually(t, "no connection is open", func() bool { return w.Open() == 0 })
+	if lines := w.log.entries(t, "request"); len(lines) != asked || lines[0]["remote_addr"] != lines[asked-2]["remote_addr"] {
+		t.Errorf("%d lines for %d requests", len(lines), asked)
+	}
+}
