@@ -49,14 +49,14 @@ func relays() []relay {
 // it and counts its connections once a second, which is part of the cost; by default it would see that nginx can be told of
 // sockets, and leave its place to it.
 func invokeRouseRun(path string, nginx program, lazy string) invoker {
-	return func(s site, sockets []socket, workers int, dir string) (invocation, error) {
-		args, err := configureNginx(nginx, s, sockets, workers, dir)
+	return func(o order) (invocation, error) {
+		args, err := configureNginx(nginx, o)
 		if err != nil {
 			return invocation{}, err
 		}
 		return invocation{
 			args: append([]string{path, "run", "--mode", "listener", "--idle-stop", "10m", lazy, "--"}, args...),
-			env:  append(systemdSockets(sockets), nginx.env...),
+			env:  append(systemdSockets(o.sockets), nginx.env...),
 			// To know that it sleeps; nothing is waited for where it does not.
 			notify: lazy == "--lazy=true",
 		}, nil
@@ -90,8 +90,8 @@ func findSocketProxyd(ctx context.Context, f finder) (peer, error) {
 		return peer{}, err
 	}
 	return peer{version: version, relay: func(to socket) invoker {
-		return func(_ site, sockets []socket, _ int, _ string) (invocation, error) {
-			return invocation{args: []string{found.path, to.address()}, env: systemdSockets(sockets)}, nil
+		return func(o order) (invocation, error) {
+			return invocation{args: []string{found.path, to.address()}, env: systemdSockets(o.sockets)}, nil
 		}
 	}}, nil
 }
@@ -107,9 +107,9 @@ func findHAProxy(ctx context.Context, f finder) (peer, error) {
 		return peer{}, err
 	}
 	return peer{version: version + found.origin(), relay: func(to socket) invoker {
-		return func(_ site, sockets []socket, workers int, dir string) (invocation, error) {
-			path := filepath.Join(dir, "haproxy.cfg")
-			if err := os.WriteFile(path, []byte(haproxyConfig(sockets, to, workers)), 0o644); err != nil {
+		return func(o order) (invocation, error) {
+			path := filepath.Join(o.dir, "haproxy.cfg")
+			if err := os.WriteFile(path, []byte(haproxyConfig(o.sockets, to, o.workers)), 0o644); err != nil {
 				return invocation{}, fmt.Errorf("writing HAProxy's configuration: %w", err)
 			}
 			return invocation{args: []string{found.path, "-db", "-f", path}, env: found.env}, nil

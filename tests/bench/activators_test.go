@@ -26,7 +26,7 @@ func TestNginxUnderRouseBindsByItself(t *testing.T) {
 	dir := t.TempDir()
 	for _, lazy := range []bool{false, true} {
 		option := map[bool]string{false: "--lazy=false", true: "--lazy=true"}[lazy]
-		what, err := invokeRouseRun("rouse", program{path: "nginx"}, option)(site{}, []socket{testSocket(8080)}, 1, dir)
+		what, err := invokeRouseRun("rouse", program{path: "nginx"}, option)(order{sockets: []socket{testSocket(8080)}, workers: 1, dir: dir})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,8 +42,9 @@ func TestNginxUnderRouseBindsByItself(t *testing.T) {
 }
 
 func TestFieldsHaveWorkloadsOfTheirOwn(t *testing.T) {
-	load, cold := splitWorkloads(workloads(), activators)
-	for _, w := range append(load, cold...) {
+	load := measuredIn(workloads(), activators, false, coldStart)
+	cold := measuredIn(workloads(), activators, true, coldStart)
+	for _, w := range slices.Concat(load, cold) {
 		if !strings.HasPrefix(w.name, "run-") || w.role != "http" {
 			t.Errorf("%+v", w)
 		}

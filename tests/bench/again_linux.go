@@ -13,9 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// drainTime is how long clients that wait when a round is over may still be answered; afterwards they are lost.
-const drainTime = 5 * time.Second
-
 // again is clients that connect, read one byte and the end, and connect again at once; also when they were reset. One thread
 // serves all, so that their cost is the same whoever answers.
 type again struct {
@@ -187,23 +184,6 @@ func awaitAnswer(ctx context.Context, s *server, at socket) error {
 		_, err = conn.Read(make([]byte, 1))
 		return err
 	})
-}
-
-// retry tries again until it succeeds; it gives up at the end of ctx, or of who is waited for.
-func retry(ctx context.Context, ended <-chan struct{}, try func() error) error {
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-ended:
-			return errors.New("it has ended")
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
 }
 
 // threadCPU is what the calling thread has used.

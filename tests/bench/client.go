@@ -33,7 +33,7 @@ func ask(ctx context.Context, s socket, path string, want []byte) (<-chan reply,
 		return nil, err
 	}
 	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path)
-	if s.role == "http" {
+	if s.scheme() == "http" {
 		if _, err := io.WriteString(conn, request); err != nil {
 			conn.Close()
 			return nil, err
@@ -43,7 +43,7 @@ func ask(ctx context.Context, s socket, path string, want []byte) (<-chan reply,
 	go func() {
 		defer conn.Close()
 		defer context.AfterFunc(ctx, func() { conn.Close() })()
-		if s.role == "http" {
+		if s.scheme() == "http" {
 			result <- receive(conn, want)
 			return
 		}
@@ -88,4 +88,44 @@ func receive(conn io.Reader, want []byte) reply {
 		return reply{err: errors.New("the body is not the file's content")}
 	}
 	return reply{firstByte: first}
+}
+
+// validator is the header by which a client says that it has a page already: with the server's own ETag, else with its date.
+func validator(ctx context.Context, at socket, path string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.url(path), nil)
+	if err != nil {
+		return "", err
+	}
+	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+	got, err := transport.RoundTrip(request)
+	if err != nil {
+		return "", err
+	}
+	got.Body.Close()
+	if tag := got.Header.Get("ETag"); tag != "" {
+		return "If-None-Match: " + tag, nil
+	}
+	if date := got.Header.Get("Last-Modified"); date != "" {
+		return "If-Modified-Since: " + date, nil
+	}
+	return "", fmt.Errorf("%s has neither ETag nor Last-Modified", path)
+}
+
+// replyLength is how many bytes a reply has, by its head, which must be in data.
+func replyLength(data []byte) (int, error) {
+	head, _, found := bytes.Cut(data, []byte("\r\n\r\n"))
+	if !found || !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
+		return 0, fmt.Errorf("no whole head of a reply with status 200: %.60q", data)
+	}
+	got, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(data)), nil)
+	if err != nil {
+		return 0, fmt.Errorf("reading the head of a reply: %w", err)
+	}
+	got.Body.Close()
+	if got.ContentLength < 0 {
+		return 0, errors.New("a reply without Content-Length")
+	}
+	return len(head) + 4 + int(got.ContentLength), nil
 }

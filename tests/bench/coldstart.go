@@ -7,10 +7,11 @@ import (
 )
 
 // measureColdStarts starts every contestant anew in each round, on a listener that stays and already has a client.
-func (b *bench) measureColdStarts(ctx context.Context, workloads []workload, rounds int, out io.Writer) ([]row, error) {
+func (b *bench) measureColdStarts(ctx context.Context, workloads []workload, out io.Writer) ([]row, error) {
 	var rows []row
+	rounds := coldRounds * b.rounds
 	for _, w := range workloads {
-		fmt.Fprintf(b.notes, "measuring %s: servers %d, rounds %d\n", w.name, len(b.contestants[w.field]), rounds)
+		fmt.Fprintf(b.notes, "measuring %s: servers %d, rounds %d\n", w.name, len(b.taking(w)), rounds)
 		r, err := b.coldRow(ctx, w, rounds)
 		if err != nil {
 			return rows, err
@@ -22,21 +23,22 @@ func (b *bench) measureColdStarts(ctx context.Context, workloads []workload, rou
 }
 
 func (b *bench) coldRow(ctx context.Context, w workload, rounds int) (row, error) {
-	r := newRow(w, b.contestants[w.field])
+	contestants := b.taking(w)
+	r := newRow(w, contestants)
 	var sockets []socket
 	defer func() { closeSockets(sockets) }()
-	for range b.contestants[w.field] {
-		s, err := listen(ctx, w.role)
+	for _, p := range contestants {
+		s, err := b.listen(ctx, p, w.role)
 		if err != nil {
 			return r, err
 		}
 		sockets = append(sockets, s)
 	}
-	for i, p := range b.contestants[w.field] { // brings programs and libraries into the page cache
+	for i, p := range contestants { // brings programs and libraries into the page cache
 		b.coldOnce(ctx, p, sockets[i], w)
 	}
 	err := r.interleave(ctx, rounds, func(i int) sample {
-		return b.coldOnce(ctx, b.contestants[w.field][i], sockets[i], w)
+		return b.coldOnce(ctx, contestants[i], sockets[i], w)
 	})
 	return r, err
 }
@@ -52,7 +54,7 @@ func (b *bench) coldOnce(ctx context.Context, p peer, at socket, w workload) sam
 	if err != nil {
 		return sample{fault: err.Error()}
 	}
-	s, err := b.start(ctx, p, []socket{at})
+	s, err := b.start(ctx, p, []socket{at}, few)
 	if err != nil {
 		return sample{fault: err.Error()}
 	}
@@ -67,7 +69,7 @@ func (b *bench) coldOnce(ctx context.Context, p peer, at socket, w workload) sam
 // wakeOnce is one cold start by somebody who waits for the client: it sleeps when the client connects.
 func (b *bench) wakeOnce(ctx context.Context, p peer, at socket, w workload) sample {
 	p.invoke = p.asleep
-	s, err := b.start(ctx, p, []socket{at})
+	s, err := b.start(ctx, p, []socket{at}, few)
 	if err != nil {
 		return sample{fault: err.Error()}
 	}

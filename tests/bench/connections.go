@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// drainTime is how long clients that wait when a round is over may still be answered; afterwards they are lost.
+const drainTime = 5 * time.Second
+
 // connectionCells is the table of new connections; its first line is the heading.
 func connectionCells(r row) [][]string {
 	table := [][]string{{"path", "CPU µs/connection", "against " + r.names[reference], "", "a core does/s", "client µs",
@@ -116,9 +119,9 @@ const (
 	leastProcesses = 2_700  // processes that are started in a second of a core: 1.5 times socketbox's
 )
 
-// printTargets says of each row what was wanted and what came. It returns whether rouse lost connections, which does not depend
+// printConnectionTargets says of each row what was wanted and what came. It returns whether rouse lost connections, which does not depend
 // on the machine as times do.
-func printTargets(out io.Writer, rows []row) (lost bool) {
+func printConnectionTargets(out io.Writer, rows []row) (lost bool) {
 	verdicts := map[bool]string{true: "met   ", false: "MISSED"}
 	for _, r := range rows {
 		for i, name := range r.names {

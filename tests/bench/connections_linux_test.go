@@ -23,7 +23,7 @@ func TestTargets(t *testing.T) {
 	r := connectionsRow(1, []sample{direct}, []sample{direct}, []sample{kernel}, []sample{slow})
 	var out strings.Builder
 	printRow(&out, r, "measured by bench")
-	if !printTargets(&out, []row{r}) || strings.Count(out.String(), "MISSED") != 2 {
+	if !printConnectionTargets(&out, []row{r}) || strings.Count(out.String(), "MISSED") != 2 {
 		t.Errorf("not the losses and the latency were missed:\n%s", out.String())
 	}
 	for _, want := range []string{
@@ -46,7 +46,7 @@ func TestRateIsATargetOfManyClients(t *testing.T) {
 	for cost, missed := range map[time.Duration]int{90 * us: 0, 110 * us: 1} {
 		r := connectionsRow(8, []sample{direct}, []sample{direct}, []sample{direct}, []sample{{cost: cost, rate: 9000}})
 		var out strings.Builder
-		if printTargets(&out, []row{r}) || strings.Count(out.String(), "MISSED") != missed {
+		if printConnectionTargets(&out, []row{r}) || strings.Count(out.String(), "MISSED") != missed {
 			t.Errorf("%s for each:\n%s", cost, out.String())
 		}
 	}
@@ -98,8 +98,8 @@ func TestConnectAgainSeesThatNobodyListens(t *testing.T) {
 }
 
 func TestNamedWorkloadHasAllItsRows(t *testing.T) {
-	chosen, err := chooseWorkloads("inetd-new,dispatch-new")
-	if err != nil || len(chosen) != 7 || chosen[0].clients != 1 || chosen[2].clients != 64 || chosen[6].clients != 128 {
+	chosen, err := chooseWorkloads("inetd-new,dispatch-new", false)
+	if err != nil || len(chosen) != 7 || chosen[0].clients != 1 || chosen[3].clients != 128 || chosen[6].clients != 64 {
 		t.Errorf("%v, %+v", err, chosen)
 	}
 	if names := strings.Join(workloadNames(), ","); !strings.HasSuffix(names, "run-cold,dispatch-new,inetd-new") {

@@ -13,26 +13,26 @@ import (
 	"time"
 )
 
-// unpackDebian downloads a package, and the libraries it depends on that are not installed, and unpacks them below root.
-// Nothing is installed or configured, and no maintainer script runs.
-func unpackDebian(ctx context.Context, name, root string) error {
+// unpackDebian downloads packages, and the libraries they depend on that are not installed, and unpacks them below root. names
+// are separated by spaces. Nothing is installed or configured, and no maintainer script runs.
+func unpackDebian(ctx context.Context, names, root string) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
 	for _, tool := range []string{"apt-get", "apt-cache", "dpkg", "dpkg-query"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("unpacking the Debian package %s: %w; install %s by hand", name, err, name)
+			return fmt.Errorf("unpacking the Debian package %s: %w; install %s by hand", names, err, names)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
 		return err
 	}
 	// Whole or not at all: what is renamed to root is complete.
-	work, err := os.MkdirTemp(filepath.Dir(root), "."+name+"-")
+	work, err := os.MkdirTemp(filepath.Dir(root), "."+filepath.Base(root)+"-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	if err := download(ctx, name, work); err != nil {
+	if err := download(ctx, strings.Fields(names), work); err != nil {
 		return err
 	}
 	debs, err := filepath.Glob(filepath.Join(work, "*.deb"))
@@ -48,15 +48,15 @@ func unpackDebian(ctx context.Context, name, root string) error {
 	return os.Rename(tree, root)
 }
 
-// download fetches name and its missing libraries into dir; where no package lists are there yet, root fetches those.
-func download(ctx context.Context, name, dir string) error {
+// download fetches packages and their missing libraries into dir; where no package lists are there yet, root fetches those.
+func download(ctx context.Context, names []string, dir string) error {
 	attempt := func() error {
-		packages, err := missingLibraries(ctx, name)
+		packages, err := missingLibraries(ctx, names)
 		if err != nil {
 			return err
 		}
 		// As another user (_apt) apt-get could not write into dir.
-		args := append([]string{"-o", "APT::Sandbox::User=root", "download", name}, packages...)
+		args := append([]string{"-o", "APT::Sandbox::User=root", "download"}, slices.Concat(names, packages)...)
 		_, err = output(ctx, dir, "apt-get", args...)
 		return err
 	}
@@ -70,10 +70,10 @@ func download(ctx context.Context, name, dir string) error {
 	return attempt()
 }
 
-// missingLibraries follows the dependencies of a package through libraries and returns those that are not installed.
-func missingLibraries(ctx context.Context, name string) ([]string, error) {
+// missingLibraries follows the dependencies of packages through libraries and returns those that are not installed.
+func missingLibraries(ctx context.Context, names []string) ([]string, error) {
 	var missing []string
-	queue := []string{name}
+	queue := slices.Clone(names)
 	for len(queue) > 0 {
 		out, err := output(ctx, "", "apt-cache", "depends", "--no-recommends", "--no-suggests", queue[0])
 		if err != nil {

@@ -74,10 +74,10 @@ func ourDispatchers(us peer) ([]peer, error) {
 
 // invokeAnswer starts bench as the smallest server; without a listener it meets its dispatcher at the socket's path.
 func invokeAnswer(self, way string) invoker {
-	return func(_ site, sockets []socket, _ int, _ string) (invocation, error) {
+	return func(o order) (invocation, error) {
 		args := []string{self, answerCommand, way}
 		if way != fromListener {
-			args = append(args, sockets[0].address())
+			args = append(args, o.sockets[0].address())
 		}
 		return invocation{args: args}, nil
 	}
@@ -101,19 +101,19 @@ to = "answer"
 // path where both meet; else it receives datagrams there.
 func invokeDispatch(path, engine, takes string) func(to socket) invoker {
 	return func(to socket) invoker {
-		return func(_ site, sockets []socket, _ int, dir string) (invocation, error) {
+		return func(o order) (invocation, error) {
 			desk, way := to.address(), fmt.Sprintf("takes = %q", takes)
 			if takes == "" {
-				desk, way = filepath.Join(dir, "desk"), fmt.Sprintf("handoff = %q", to.address())
+				desk, way = filepath.Join(o.dir, "desk"), fmt.Sprintf("handoff = %q", to.address())
 			}
-			rules := filepath.Join(dir, "rules.toml")
+			rules := filepath.Join(o.dir, "rules.toml")
 			if err := os.WriteFile(rules, fmt.Appendf(nil, dispatchRules, desk, way), 0o644); err != nil {
 				return invocation{}, fmt.Errorf("writing the rules: %w", err)
 			}
 			return invocation{
 				args: []string{path, "dispatch", "--config", rules, "--engine", engine, "--pin", "no", "--log-level", "error",
-					"--listen", "web=systemd:" + sockets[0].role},
-				env: systemdSockets(sockets),
+					"--listen", "web=systemd:" + o.sockets[0].role},
+				env: systemdSockets(o.sockets),
 				// A client that comes before the rules are in the kernel waits for who takes connections, and some take none.
 				notify: true,
 			}, nil

@@ -18,8 +18,19 @@ func printFacts(out io.Writer, b bench, missing []absent) {
 	fmt.Fprintf(out, "kernel  %s, load average %s\n", firstLine("/proc/sys/kernel/osrelease"), firstLine("/proc/loadavg"))
 	fmt.Fprintf(out, "held to servers: CPU %s, clients: CPU %s\n",
 		formatProcessors(b.cpus.server), formatProcessors(b.cpus.client))
+	if limit := b.quota.String(); limit != "" {
+		fmt.Fprintln(out, "        web servers under load: "+limit)
+	}
 	if slices.Equal(b.cpus.server, b.cpus.client) {
 		fmt.Fprintln(out, "        there is one CPU only: servers and clients take it from each other")
+	}
+	fmt.Fprintf(out, "rounds  %d of each server in each workload, most of them of %s; about %s in all\n", b.rounds, b.roundLength(), b.duration())
+	if b.options.quick {
+		fmt.Fprintln(out, "        quick: rounds are short and few, so the noise is larger; without --workload these only: "+quickWorkloads)
+	}
+	if b.options.logs {
+		fmt.Fprintln(out, "logs    every server writes its access log, as its documents or its package would have it: nginx and Apache a line at a time,")
+		fmt.Fprintln(out, "        lighttpd, h2o and Caddy (JSON) as by default, rouse with --access-log; the others have the format combined")
 	}
 	for _, field := range fields() {
 		for _, p := range b.contestants[field] {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,13 +18,13 @@ func h2load() loadTool {
 	}
 }
 
-// h2loadArguments asks for a number of requests, except in the warm-up. At the end of a timed run every stream is cut
-// off: the server has worked on replies that nobody counts, and on a slow server they are several percent of all.
+// leastStreams is a request for each stream of each connection in the table of workloads.
+const leastStreams = 1024
+
+// h2loadArguments asks for a number of requests, about as many as the server answers in that time. At the end of a timed run every
+// stream is cut off: the server has worked on replies that nobody counts, and on a slow server they are several percent of all.
 func h2loadArguments(length time.Duration, rate float64) []string {
-	if requests := int(rate * length.Seconds()); requests > 0 {
-		return []string{"-n", strconv.Itoa(requests)}
-	}
-	return []string{"-D", strconv.FormatFloat(length.Seconds(), 'f', -1, 64), "--warm-up-time=0"}
+	return []string{"-n", strconv.Itoa(max(leastStreams, int(rate*length.Seconds())))}
 }
 
 // parseH2load reads the report of h2load 1.x. It has no percentiles.
@@ -48,6 +49,8 @@ func parseH2load(report string) (loadResult, error) {
 		return r, err
 	}
 	switch {
+	case !strings.Contains(report, "Application protocol: h2\n"):
+		r.faults = "not HTTP/2" // it takes HTTP/1.1 when the server wants no other
 	case requests[2] != "0" || requests[3] != "0" || requests[4] != "0":
 		r.faults = fmt.Sprintf("requests: %s failed, %s errored, %s timeout", requests[2], requests[3], requests[4])
 	case codes[2] != "0" || codes[3] != "0" || codes[4] != "0":

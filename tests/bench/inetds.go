@@ -93,29 +93,29 @@ func compileForking(ctx context.Context, dir string) (loop, program string, err 
 
 // fixed is a command line that needs nothing else.
 func fixed(args ...string) invoker {
-	return func(site, []socket, int, string) (invocation, error) { return invocation{args: args}, nil }
+	return func(order) (invocation, error) { return invocation{args: args}, nil }
 }
 
 // invokeInetd starts `rouse inetd` on the inherited socket, or on a path where a dispatcher sends connections.
 func invokeInetd(path, service string) invoker {
-	return func(_ site, sockets []socket, _ int, _ string) (invocation, error) {
+	return func(o order) (invocation, error) {
 		args := []string{path, "inetd", "--log-level", "error"}
-		if sockets[0].addr.Network() == "unix" {
-			return invocation{args: append(args, "--listen", "handoff:"+sockets[0].address(), "--", service)}, nil
+		if o.sockets[0].addr.Network() == "unix" {
+			return invocation{args: append(args, "--listen", "handoff:"+o.sockets[0].address(), "--", service)}, nil
 		}
-		return invocation{args: append(args, "--", service), env: systemdSockets(sockets)}, nil
+		return invocation{args: append(args, "--", service), env: systemdSockets(o.sockets)}, nil
 	}
 }
 
 // The other inetds start as many as come: their own limits are lifted, and nothing is logged.
 
 func invokeOpenBSDInetd(found program, service string) invoker {
-	return func(_ site, sockets []socket, _ int, dir string) (invocation, error) {
-		host, port, err := net.SplitHostPort(sockets[0].address())
+	return func(o order) (invocation, error) {
+		host, port, err := net.SplitHostPort(o.sockets[0].address())
 		if err != nil {
 			return invocation{}, err
 		}
-		path := filepath.Join(dir, "inetd.conf")
+		path := filepath.Join(o.dir, "inetd.conf")
 		line := fmt.Sprintf("%s:%s stream tcp4 nowait root %s answer\n", host, port, service)
 		if err := os.WriteFile(path, []byte(line), 0o644); err != nil {
 			return invocation{}, fmt.Errorf("writing inetd.conf: %w", err)
@@ -125,12 +125,12 @@ func invokeOpenBSDInetd(found program, service string) invoker {
 }
 
 func invokeXinetd(found program, service string) invoker {
-	return func(_ site, sockets []socket, _ int, dir string) (invocation, error) {
-		host, port, err := net.SplitHostPort(sockets[0].address())
+	return func(o order) (invocation, error) {
+		host, port, err := net.SplitHostPort(o.sockets[0].address())
 		if err != nil {
 			return invocation{}, err
 		}
-		path := filepath.Join(dir, "xinetd.conf")
+		path := filepath.Join(o.dir, "xinetd.conf")
 		block := fmt.Sprintf(`service answer
 {
 	type = UNLISTED
@@ -151,13 +151,13 @@ func invokeXinetd(found program, service string) invoker {
 		if err := os.WriteFile(path, []byte(block), 0o644); err != nil {
 			return invocation{}, fmt.Errorf("writing xinetd.conf: %w", err)
 		}
-		return invocation{args: []string{found.path, "-dontfork", "-pidfile", filepath.Join(dir, "pid"), "-f", path}, env: found.env}, nil
+		return invocation{args: []string{found.path, "-dontfork", "-pidfile", filepath.Join(o.dir, "pid"), "-f", path}, env: found.env}, nil
 	}
 }
 
 func invokeTCPServer(found program, service string) invoker {
-	return func(_ site, sockets []socket, _ int, _ string) (invocation, error) {
-		host, port, err := net.SplitHostPort(sockets[0].address())
+	return func(o order) (invocation, error) {
+		host, port, err := net.SplitHostPort(o.sockets[0].address())
 		if err != nil {
 			return invocation{}, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ type loadTool struct {
 	// arguments asks for a round of this length. rate is what the server did in the warm-up, 0 in the warm-up itself.
 	arguments func(length time.Duration, rate float64) []string
 	parse     func(report string) (loadResult, error)
+	interrupt bool // it reports at once when it is interrupted, and would not end in time by itself
 
 	program program
 	openssl string // configuration for OPENSSL_CONF
@@ -33,6 +35,8 @@ type loadResult struct {
 	attempts, lost int64
 	reasons        string
 	client         time.Duration
+
+	server time.Duration // CPU of the server meanwhile
 }
 
 func loadTools() []loadTool {
@@ -61,9 +65,12 @@ func (t loadTool) run(ctx context.Context, w workload, url string, length time.D
 	cmd.Env = append(append(os.Environ(), "OPENSSL_CONF="+t.openssl), t.program.env...)
 	cmd.SysProcAttr = ownSession()
 	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
+	out, err := t.output(cmd, length+scriptTime(w))
 	if ctx.Err() != nil {
 		return loadResult{}, fmt.Errorf("%s did not end in time: %w", t.name, ctx.Err())
+	}
+	if t.interrupt && err != nil && len(out) == 0 {
+		return loadResult{}, nil // it was told to end before it could even begin
 	}
 	if err != nil {
 		return loadResult{}, fmt.Errorf("%s: %w: %s", t.name, err, lastLine(out))
@@ -73,4 +80,27 @@ func (t loadTool) run(ctx context.Context, w workload, url string, length time.D
 		return loadResult{}, fmt.Errorf("reading the report of %s: %w: %s", t.name, err, lastLine(out))
 	}
 	return result, nil
+}
+
+// output runs the tool and returns what it prints; one that must be told to end is told so after length.
+func (t loadTool) output(cmd *exec.Cmd, length time.Duration) ([]byte, error) {
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	if t.interrupt {
+		end := time.AfterFunc(length, func() { _ = cmd.Process.Signal(os.Interrupt) }) // it may have ended already
+		defer end.Stop()
+	}
+	err := cmd.Wait()
+	return out.Bytes(), err
+}
+
+// scriptTime is about how long wrk needs to read its script.
+func scriptTime(w workload) time.Duration {
+	if w.files > 0 {
+		return 300 * time.Millisecond
+	}
+	return 0
 }

@@ -38,6 +38,7 @@ func TestParseWrk(t *testing.T) {
 
 const h2loadReport = `starting benchmark...
 TLS Protocol: TLSv1.3
+Application protocol: h2
 finished in 1.02s, 19703.00 req/s, 21.61MB/s
 requests: 19703 total, 20727 started, 19703 done, 19703 succeeded, 0 failed, 0 errored, 0 timeout
 status codes: 19703 2xx, 0 3xx, 0 4xx, 0 5xx
@@ -55,6 +56,7 @@ func TestParseH2load(t *testing.T) {
 		"0 failed, 0 errored":   "2 failed, 5 errored",
 		"0 4xx, 0 5xx":          "4 4xx, 0 5xx",
 		"19703 2xx, 0 3xx, 0 4": "0 2xx, 19703 3xx, 0 4",
+		"protocol: h2":          "protocol: http/1.1",
 	} {
 		got, err := parseH2load(strings.Replace(h2loadReport, from, to, 1))
 		if err != nil || got.faults == "" {
@@ -66,8 +68,8 @@ func TestParseH2load(t *testing.T) {
 	}
 }
 
-func TestH2loadIsGivenANumberAfterTheWarmUp(t *testing.T) {
-	if got := h2loadArguments(time.Second, 0); !slices.Equal(got, []string{"-D", "1", "--warm-up-time=0"}) {
+func TestH2loadIsGivenANumber(t *testing.T) {
+	if got := h2loadArguments(time.Second, 0); !slices.Equal(got, []string{"-n", "1024"}) {
 		t.Errorf("in the warm-up %q", got)
 	}
 	if got := h2loadArguments(2*time.Second, 1234.5); !slices.Equal(got, []string{"-n", "2469"}) {
@@ -76,17 +78,22 @@ func TestH2loadIsGivenANumberAfterTheWarmUp(t *testing.T) {
 }
 
 func TestLoadSample(t *testing.T) {
-	good := loadResult{requests: 1000, bytes: 1_200_000, rate: 990, p50: 1, p99: 2}
+	good := loadResult{requests: 1000, bytes: 1_200_000, rate: 990, p50: 1, p99: 2, server: 20 * time.Millisecond}
 	want := sample{cost: 20 * time.Microsecond, rate: 990, p50: 1, p99: 2}
-	if got := loadSample(good, 20*time.Millisecond, 1024); got != want {
+	if got := loadSample(good, workload{}, 1024); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	for name, bad := range map[string]loadResult{
-		"none answered": {},
-		"too short":     {requests: 1000, bytes: 300_000},
-		"errors":        {requests: 1000, bytes: 1_200_000, faults: "Socket errors"},
+	for name, bad := range map[string]struct {
+		result   loadResult
+		workload workload
+	}{
+		"none answered":  {},
+		"too short":      {result: loadResult{requests: 1000, bytes: 300_000}},
+		"errors":         {result: loadResult{requests: 1000, bytes: 1_200_000, faults: "Socket errors"}},
+		"not a 304":      {loadResult{requests: 1000, bytes: 1_200_000}, workload{notModified: true}},
+		"not compressed": {loadResult{requests: 1000, bytes: 1_200_000}, workload{packed: true}},
 	} {
-		if got := loadSample(bad, time.Second, 1024); got.fault == "" {
+		if got := loadSample(bad.result, bad.workload, 1024); got.fault == "" {
 			t.Errorf("%s: no fault", name)
 		}
 	}

@@ -14,7 +14,9 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{[]string{"--help"}, 0, "-workload"},
 		{[]string{"--workload", "plain-1k,nonsense"}, 2, `unknown workload "nonsense": there are plain-1k`},
-		{[]string{"--peer", "nonsense"}, 2, `unknown peer "nonsense": there are nginx`},
+		{[]string{"--peer", "nonsense"}, 2, `unknown peer "nonsense": there are rouse-off, nginx`},
+		{[]string{"--server", "nonsense=/bin/true"}, 2, `how "nonsense" is started is not known`},
+		{[]string{"--server", "nginx"}, 2, `is not name=path`},
 		{[]string{"--rounds", "-1"}, 2, "--rounds -1"},
 		{[]string{"quick"}, 2, `unexpected argument "quick"`},
 	} {
@@ -29,12 +31,15 @@ func TestCommandLine(t *testing.T) {
 }
 
 func TestChosenWorkloads(t *testing.T) {
-	chosen, err := chooseWorkloads("cold-tls,plain-1k,run-new")
+	chosen, err := chooseWorkloads("cold-tls,plain-1k,run-new", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	load, cold := splitWorkloads(chosen, servers)
+	load, cold := measuredIn(chosen, servers, false, coldStart), measuredIn(chosen, servers, true, coldStart)
 	if len(load) != 1 || load[0].name != "plain-1k" || len(cold) != 1 || cold[0].name != "cold-tls" {
 		t.Errorf("under load %v, cold %v", load, cold)
+	}
+	if quick, err := chooseWorkloads("", true); err != nil || len(quick) != strings.Count(quickWorkloads, ",")+1 {
+		t.Errorf("quick: %v, %v", quick, err)
 	}
 }

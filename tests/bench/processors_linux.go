@@ -34,8 +34,8 @@ func pin(thread int, cpus []int) error {
 	return nil
 }
 
-// prepareProcess holds bench, and with it the clients it starts, to the clients' CPUs, and makes it the parent of
-// processes whose own parent has ended, so that it can wait for all of a server's (PR_SET_CHILD_SUBREAPER, prctl(2)).
+// prepareProcess holds bench, and with it the clients it starts, to the clients' CPUs, raises the limit of descriptors, and makes it
+// the parent of processes whose own parent has ended, so that it can wait for all of a server's (PR_SET_CHILD_SUBREAPER, prctl(2)).
 func prepareProcess(client []int) error {
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -50,6 +50,7 @@ func prepareProcess(client []int) error {
 			return err
 		}
 	}
+	raiseDescriptorLimit()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("asking for orphaned servers to become children of bench: %w", err)
 	}

@@ -28,6 +28,11 @@ func (p program) origin() string {
 	return ""
 }
 
+// root is the folder that an unpacked program stands in as it would in /.
+func (p program) root() string {
+	return filepath.Dir(filepath.Dir(filepath.Dir(p.path))) // of usr/sbin/NAME
+}
+
 // A finder looks for programs on the machine, then among those it unpacked earlier, then in Debian's archive.
 type finder struct {
 	cache string
@@ -42,7 +47,8 @@ func newFinder(notes io.Writer) (finder, error) {
 	return finder{cache: filepath.Join(cache, "rouse-tests", "bench"), notes: notes}, nil
 }
 
-// find returns the program of this name. Of packages, the first that holds it is unpacked when it is not installed.
+// find returns the program of this name. Of packages, the first that holds it is unpacked when it is not installed; other packages
+// that it needs may follow its name, after spaces.
 func (f finder) find(ctx context.Context, name string, packages ...string) (program, error) {
 	// Other users than root have no sbin in PATH.
 	for _, file := range []string{name, "/usr/local/sbin/" + name, "/usr/sbin/" + name} {
@@ -52,13 +58,13 @@ func (f finder) find(ctx context.Context, name string, packages ...string) (prog
 		}
 	}
 	for _, debian := range packages {
-		if found, ok := unpackedProgram(filepath.Join(f.cache, debian), name); ok {
+		if found, ok := unpackedProgram(f.folder(debian), name); ok {
 			return found, nil
 		}
 	}
 	var failures []error
 	for _, debian := range packages {
-		root := filepath.Join(f.cache, debian)
+		root := f.folder(debian)
 		fmt.Fprintf(f.notes, "%s is not installed: unpacking the Debian package %s into %s\n", name, debian, root)
 		if err := unpackDebian(ctx, debian, root); err != nil {
 			failures = append(failures, err)
@@ -70,6 +76,20 @@ func (f finder) find(ctx context.Context, name string, packages ...string) (prog
 		failures = append(failures, fmt.Errorf("the package %s holds no %s", debian, name))
 	}
 	return program{}, fmt.Errorf("not found in PATH; %w", errors.Join(failures...))
+}
+
+// folder is where packages are unpacked together.
+func (f finder) folder(packages string) string {
+	return filepath.Join(f.cache, strings.ReplaceAll(packages, " ", "+"))
+}
+
+// programAt is the program that somebody named by its path. It will be started in a folder of its own.
+func programAt(path string) (program, error) {
+	path, err := filepath.Abs(path)
+	if err == nil {
+		path, err = exec.LookPath(path)
+	}
+	return program{path: path}, err
 }
 
 // firstLines runs a program to learn its version and returns the first lines of what it prints on either stream.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,20 +20,24 @@ func printRow(out io.Writer, r row, tool string) {
 		cells = coldCells
 	case newConnections:
 		cells = connectionCells
+	case memoryUse:
+		cells = memoryCells
 	}
-	printTable(out, cells(r))
+	printTable(out, cells(r), 0, 3) // names and verdicts
 	n := noise(against(r.samples[twin], r.samples[reference]))
 	if !math.IsNaN(n) {
 		fmt.Fprintf(out, "  A/A: in the middle half of the rounds two copies of the same %s differed by up to %.1f %%: "+
 			"such differences are ties.\n", r.names[reference], (n-1)*100)
 	}
+	printKeyExchanges(out, r)
 	printLosses(out, r)
 	printFaults(out, r)
 }
 
 // loadCells is the table under load; its first line is the heading.
 func loadCells(r row) [][]string {
-	table := [][]string{{"server", "CPU µs/request", "against " + r.names[reference], "", "requests/s", "busy", "p50 ms", "p99 ms"}}
+	unit := r.workload.unit()
+	table := [][]string{{"server", "CPU µs/" + unit, "against " + r.names[reference], "", unit + "s/s", "busy", "p50 ms", "p99 ms"}}
 	for i, name := range r.names {
 		var cost, rate, busy, p50, p99 []float64
 		for _, s := range r.samples[i] {
@@ -105,14 +110,17 @@ func printLegend(out io.Writer) {
 Figures are medians over rounds. "CPU" is that of all the server's processes, and of what stands in front of it. "against
 rouse" divides a server's cost by rouse's in the same round, in brackets the middle half of the rounds: above 1 rouse is
 ahead; likewise "against nginx", and "added" is the difference to it. "busy" is the share of its CPU that the server used:
-well below 100 %, the client or other programs were the limit and requests/s say little.
+well below what it may use, the client or other programs were the limit and requests/s say little. Clients ask again as soon as
+they are answered, and web servers are held to a share of their CPU: "requests/s", "p50" and "p99" compare servers, and are not
+what the machine could do; its core does a million divided by the cost.
 Of new connections, "p50" and "p99" are from connecting to the byte, "added" is the difference to the first line in the same
 rounds, "a core does" is what the CPU of the path allows, and "lost" counts all that were begun and not answered.
 `)
 }
 
-// printTable aligns words to the left and numbers to the right; the first line is the heading.
-func printTable(out io.Writer, table [][]string) {
+// printTable aligns the columns of words, by their numbers, to the left, and those of figures to the right; the first line is the
+// heading.
+func printTable(out io.Writer, table [][]string, words ...int) {
 	width := make([]int, len(table[0]))
 	for _, line := range table {
 		for i, cell := range line {
@@ -123,7 +131,7 @@ func printTable(out io.Writer, table [][]string) {
 		var text strings.Builder
 		for i, cell := range line {
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if i == 0 || i == 3 { // names and verdicts
+			if slices.Contains(words, i) {
 				text.WriteString("  " + cell + pad)
 			} else {
 				text.WriteString("  " + pad + cell)

@@ -12,11 +12,14 @@ type sample struct {
 	rate     float64       // requests per second
 	p50, p99 time.Duration // 0: not known
 	fault    string        // why the round does not count; empty: it counts
+	none     bool          // the fault is that no request was answered
 
 	// Of new connections alone.
 	client         time.Duration // CPU of the client for each
 	attempts, lost int64
 	reasons        string // of those that were lost
+
+	memory memory // of a memory workload alone
 }
 
 // A row is a workload with its samples: one list for each contestant, in their order, with one sample per round.

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -14,18 +16,20 @@ import (
 func findRouse(ctx context.Context, path, dir string, notes io.Writer) (peer, error) {
 	var err error
 	if path == "" {
-		path, err = buildRouse(ctx, dir, notes)
-	} else {
-		path, err = filepath.Abs(path) // it is started in a folder of its own
+		if path, err = buildRouse(ctx, dir, notes); err != nil {
+			return peer{}, err
+		}
 	}
+	found, err := programAt(path)
 	if err != nil {
 		return peer{}, err
 	}
-	version, err := firstLines(ctx, program{path: path}, 1, "version")
-	if err != nil {
-		return peer{}, err
-	}
-	return peer{name: "rouse", version: version, program: path, roles: []string{"http", "https"}, invoke: invokeRouse(path)}, nil
+	return rousePeer(ctx, "rouse", found)
+}
+
+func rousePeer(ctx context.Context, name string, found program) (peer, error) {
+	version, err := firstLines(ctx, found, 1, "version")
+	return peer{name: name, version: version, program: found.path, roles: webRoles(), invoke: invokeRouse(found.path)}, err
 }
 
 func buildRouse(ctx context.Context, dir string, notes io.Writer) (string, error) {
@@ -41,16 +45,36 @@ func buildRouse(ctx context.Context, dir string, notes io.Writer) (string, error
 	return path, nil
 }
 
-// invokeRouse uses nothing that the peers could not: its defaults, the request log off, sockets as systemd passes them.
-func invokeRouse(path string) invoker {
-	return func(s site, sockets []socket, _ int, _ string) (invocation, error) {
-		args := []string{path, "serve", "--root", s.root, "--log-level", "error"}
-		for _, socket := range sockets {
-			args = append(args, "--listen", socket.role+"=systemd:"+socket.role)
+// invokeRouse uses nothing that the peers could not: its defaults, sockets as systemd passes them.
+func invokeRouse(path string, more ...string) invoker {
+	return func(o order) (invocation, error) {
+		args := append([]string{path, "serve", "--root", o.site.root, "--log-level", "error"}, more...)
+		if o.logs {
+			args = append(args, "--access-log", filepath.Join(o.dir, "access.log"), "--access-log-format", "combined")
+		}
+		for _, socket := range o.sockets {
+			args = append(args, "--listen", socket.scheme()+"=systemd:"+socket.role)
 			if socket.role == "https" {
-				args = append(args, "--tls-cert", s.cert, "--tls-key", s.key)
+				args = append(args, "--tls-cert", o.site.cert, "--tls-key", o.site.key)
 			}
 		}
-		return invocation{args: args, env: systemdSockets(sockets)}, nil
+		return invocation{args: args, env: systemdSockets(o.sockets)}, nil
 	}
+}
+
+// laneOff is the name of a rouse that has its fast lane switched off.
+const laneOff = "rouse --lane=off"
+
+// findLaneOff is the same rouse with the ordinary path for every request.
+func findLaneOff(ctx context.Context, s search) (peer, error) {
+	help, err := firstLines(ctx, program{path: s.rouse.program}, 1000, "serve", "--help")
+	if err != nil {
+		return peer{}, err
+	}
+	if !strings.Contains(help, "--lane") {
+		return peer{}, errors.New("this rouse has no option --lane")
+	}
+	off := s.rouse
+	off.name, off.invoke = laneOff, invokeRouse(off.program, "--lane=off")
+	return off, nil
 }

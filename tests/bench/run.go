@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 )
 
 // run prepares everything, measures the chosen workloads and prints one table for each.
@@ -19,32 +20,49 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return fmt.Errorf("making a temporary folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	b := bench{dir: dir, notes: stderr}
+	b := bench{dir: dir, notes: stderr, options: o}
 	if b.site, err = newSite(dir); err != nil {
-		return err
-	}
-	var missing []absent
-	if missing, err = b.find(ctx, o); err != nil {
 		return err
 	}
 	if b.cpus, err = chooseProcessors(); err != nil {
 		return err
 	}
+	missing, err := b.find(ctx)
+	if err != nil {
+		return err
+	}
 	if err := prepareProcess(b.cpus.client); err != nil {
 		return err
 	}
+	if b.quota, err = newQuota(); err != nil {
+		missing = append(missing, absent{"limit of the servers' CPU time", err})
+	}
+	defer b.quota.remove()
+	b.rounds = b.chooseRounds()
 	printFacts(stdout, b, missing)
 
 	var rows []row
 	for _, field := range fields() {
-		more, err := b.measure(ctx, o, field, stdout)
+		more, err := b.measure(ctx, field, stdout)
+		rows = append(rows, more...)
 		if err != nil {
 			return err
 		}
-		rows = append(rows, more...)
 	}
+	return b.conclude(rows, stdout)
+}
+
+// conclude prints what is seen in all rows together.
+func (b *bench) conclude(rows []row, stdout io.Writer) error {
 	printLegend(stdout)
-	lost := printTargets(stdout, rows)
+	printGrowth(stdout, rows)
+	lost := printConnectionTargets(stdout, rows)
+	printServerTargets(stdout, rows)
+	if b.options.svg != "" {
+		if err := writeSVG(b.options.svg, *b, rows); err != nil {
+			return err
+		}
+	}
 	if slices.ContainsFunc(rows, row.invalid) {
 		return errors.New("some rows are invalid; see the faults below their tables")
 	}
@@ -54,11 +72,13 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// measure measures the chosen workloads of a field.
-func (b *bench) measure(ctx context.Context, o options, field string, stdout io.Writer) (rows []row, err error) {
-	load, cold := splitWorkloads(b.runnable(o.workloads), field)
+// measure measures the chosen workloads of a field. Servers are started once for all that load them; the others start their own.
+func (b *bench) measure(ctx context.Context, field string, stdout io.Writer) (rows []row, err error) {
+	own := []string{coldStart, firstTime, memoryUse}
+	chosen := b.runnable(b.options.workloads)
+	load := measuredIn(chosen, field, false, own...)
 	loads := func() (err error) {
-		rows, err = b.measureLoads(ctx, load, o.loadRounds(), stdout)
+		rows, err = b.measureLoads(ctx, load, stdout)
 		return err
 	}
 	if len(load) > 0 && load[0].tool == newConnections {
@@ -66,22 +86,42 @@ func (b *bench) measure(ctx context.Context, o options, field string, stdout io.
 	} else {
 		err = loads()
 	}
-	if err != nil {
-		return rows, err
+	for _, next := range []struct {
+		tool    string
+		measure func(context.Context, []workload, io.Writer) ([]row, error)
+	}{
+		{firstTime, b.measureFirstRequests}, {memoryUse, b.measureMemory}, {coldStart, b.measureColdStarts},
+	} {
+		if err != nil {
+			break
+		}
+		var more []row
+		more, err = next.measure(ctx, measuredIn(chosen, field, true, next.tool), stdout)
+		rows = append(rows, more...)
 	}
-	coldRows, err := b.measureColdStarts(ctx, cold, o.coldRounds(), stdout)
-	return append(rows, coldRows...), err
+	return rows, err
 }
 
 // bench holds what all measurements share.
 type bench struct {
+	options     options
 	dir         string // temporary; everything written goes below it
 	site        site
 	cpus        processors
+	quota       quota               // of web servers under load
 	tools       map[string]loadTool // those that were found
 	contestants map[string][]peer   // by their field: the reference, its A/A twin, then the others
 	bound       int                 // addresses that were given to peers which bind them
+	rounds      int                 // how often each server is loaded
 	notes       io.Writer           // progress for whoever waits
+}
+
+// roundLength is the time of one round under load: short, so that many servers meet the same state of the machine.
+func (b *bench) roundLength() time.Duration {
+	if b.options.quick {
+		return 300 * time.Millisecond
+	}
+	return 400 * time.Millisecond
 }
 
 // Where those stand among the contestants whom the others are compared with: the first of each field.
@@ -90,10 +130,12 @@ const (
 	twin      = 1
 )
 
+const twinSuffix = " (A/A twin)"
+
 // withTwin puts the same program beside it a second time.
 func withTwin(p peer) []peer {
 	second := p
-	second.name += " (A/A twin)"
+	second.name += twinSuffix
 	return []peer{p, second}
 }
 
@@ -104,8 +146,8 @@ type absent struct {
 }
 
 // find builds or takes rouse and looks for the load tools and the peers. Only rouse must be there.
-func (b *bench) find(ctx context.Context, o options) ([]absent, error) {
-	us, err := findRouse(ctx, o.rouse, b.dir, b.notes)
+func (b *bench) find(ctx context.Context) ([]absent, error) {
+	us, err := findRouse(ctx, b.options.rouse, b.dir, b.notes)
 	if err != nil {
 		return nil, err
 	}
@@ -113,31 +155,26 @@ func (b *bench) find(ctx context.Context, o options) ([]absent, error) {
 	if err != nil {
 		return nil, err
 	}
+	wanted := func(field string) bool {
+		return slices.ContainsFunc(b.options.workloads, func(w workload) bool { return w.field == field })
+	}
 	b.contestants = map[string][]peer{}
 	var missing []absent
-	if slices.ContainsFunc(o.workloads, func(w workload) bool { return w.field == servers }) {
-		b.contestants[servers] = withTwin(us)
-		for _, name := range o.peers {
-			p, err := peerFinders()[name](ctx, f)
-			if err != nil {
-				missing = append(missing, absent{name, err})
-				continue
-			}
-			b.contestants[servers] = append(b.contestants[servers], p)
-		}
+	if wanted(servers) {
+		b.contestants[servers], missing = b.findServers(ctx, search{finder: f, rouse: us, dir: b.dir})
 	}
-	if slices.ContainsFunc(o.workloads, func(w workload) bool { return w.field == activators }) {
+	if wanted(activators) {
 		b.contestants[activators], missing = findActivators(ctx, f, us, missing)
 	}
-	if slices.ContainsFunc(o.workloads, func(w workload) bool { return w.field == dispatchers }) {
+	if wanted(dispatchers) {
 		b.contestants[dispatchers], missing = findDispatchers(ctx, f, us, missing)
 	}
-	if slices.ContainsFunc(o.workloads, func(w workload) bool { return w.field == superservers }) {
+	if wanted(superservers) {
 		b.contestants[superservers], missing = findSuperservers(ctx, f, us, b.dir, missing)
 	}
 	b.tools = map[string]loadTool{}
 	for _, tool := range loadTools() {
-		if !slices.ContainsFunc(o.workloads, func(w workload) bool { return w.tool == tool.name }) {
+		if !slices.ContainsFunc(b.options.workloads, func(w workload) bool { return w.tool == tool.name }) {
 			continue
 		}
 		if err := tool.find(ctx, f, b.site); err != nil {
@@ -149,10 +186,24 @@ func (b *bench) find(ctx context.Context, o options) ([]absent, error) {
 	return missing, nil
 }
 
+// findServers returns rouse, its twin and the web servers that were asked for.
+func (b *bench) findServers(ctx context.Context, s search) (all []peer, missing []absent) {
+	all = withTwin(s.rouse)
+	for _, f := range slices.Concat(b.options.peers, b.options.others) {
+		p, err := f.find(ctx, s)
+		if err != nil {
+			missing = append(missing, absent{f.name, err})
+			continue
+		}
+		all = append(all, p)
+	}
+	return all, missing
+}
+
 // runnable leaves out the workloads whose tool is absent, or the server that others are compared with.
 func (b *bench) runnable(all []workload) []workload {
 	return slices.DeleteFunc(slices.Clone(all), func(w workload) bool {
 		_, found := b.tools[w.tool]
-		return w.tool != coldStart && w.tool != newConnections && !found || len(b.contestants[w.field]) == 0
+		return !found && !slices.Contains(ownTools(), w.tool) || len(b.contestants[w.field]) == 0
 	})
 }

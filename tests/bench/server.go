@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"syscall"
 	"time"
 )
 
@@ -33,30 +32,55 @@ type server struct {
 	ended    chan struct{} // closed when its first process has ended
 	notified *net.UnixConn // where it tells that it is ready; nil: it does not
 	behind   *server       // the server that a relay copies to
+	beside   []*server     // the same program on the other sockets, where it serves one only
 }
 
 // start launches a peer on sockets and returns once its program is being executed; end it with stop.
-func (b *bench) start(ctx context.Context, p peer, sockets []socket) (*server, error) {
+func (b *bench) start(ctx context.Context, p peer, sockets []socket, connections int) (*server, error) {
+	if p.single && len(sockets) > 1 {
+		return b.startEach(ctx, p, sockets, connections)
+	}
 	if p.relay == nil {
-		return b.startAlone(p, sockets)
+		return b.startAlone(p, sockets, connections)
 	}
 	to, err := b.meeting(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	behind, err := b.startAlone(*p.behind, []socket{to})
+	behind, err := b.startAlone(*p.behind, []socket{to}, connections)
 	if err != nil {
 		closeSockets([]socket{to})
 		return nil, err
 	}
 	p.invoke = p.relay(to)
-	s, err := b.startAlone(p, sockets)
+	s, err := b.startAlone(p, sockets, connections)
 	if err != nil {
 		behind.end()
 		return nil, err
 	}
 	s.behind, s.launched = behind, behind.launched
 	return s, nil
+}
+
+// startEach starts a program once for each socket. What it costs is that of all of them.
+func (b *bench) startEach(ctx context.Context, p peer, sockets []socket, connections int) (*server, error) {
+	var first *server
+	for i := range sockets {
+		s, err := b.start(ctx, p, sockets[i:i+1], connections)
+		if err != nil && first != nil {
+			first.stop()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = s
+			continue
+		}
+		first.beside = append(first.beside, s)
+	}
+	first.sockets = sockets
+	return first, nil
 }
 
 // meeting is the socket between a relay and its server.
@@ -68,12 +92,14 @@ func (b *bench) meeting(ctx context.Context, p peer) (socket, error) {
 	return socket{addr: &net.UnixAddr{Net: "unix", Name: filepath.Join(dir, "socket")}}, err
 }
 
-func (b *bench) startAlone(p peer, sockets []socket) (*server, error) {
+func (b *bench) startAlone(p peer, sockets []socket, connections int) (*server, error) {
 	dir, err := os.MkdirTemp(b.dir, "server-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for %s: %w", p.name, err)
 	}
-	what, err := p.invoke(b.site, sockets, len(b.cpus.server), dir)
+	what, err := p.invoke(order{
+		site: b.site, sockets: sockets, workers: len(b.cpus.server), connections: connections, logs: b.options.logs, dir: dir,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -130,11 +156,23 @@ func (s *server) closeNotified() {
 // cpu is the CPU time used so far by all processes that a request passes through.
 func (s *server) cpu() (time.Duration, error) {
 	used, err := treeCPU(s.cmd.Process.Pid)
-	if err != nil || s.behind == nil {
-		return used, err
+	for _, other := range s.others() {
+		if err != nil {
+			break
+		}
+		var more time.Duration
+		more, err = other.cpu()
+		used += more
 	}
-	behind, err := s.behind.cpu()
-	return used + behind, err
+	return used, err
+}
+
+// others are the servers that belong to it.
+func (s *server) others() []*server {
+	if s.behind == nil {
+		return s.beside
+	}
+	return append([]*server{s.behind}, s.beside...)
 }
 
 // execute starts the process and waits for the time at which the program took its place.
@@ -172,45 +210,6 @@ func (s *server) execute() error {
 	return nil
 }
 
-// stop ends every process of the server at once and returns when all are gone. Its sockets stay open.
-func (s *server) stop() {
-	defer s.closeNotified()
-	if s.behind != nil {
-		defer s.behind.end()
-	}
-	root := s.cmd.Process.Pid
-	tree, err := processTree(root)
-	// The group first: its members cannot start others that the list lacks.
-	_ = syscall.Kill(-root, syscall.SIGKILL) // ESRCH: it has ended already
-	if err == nil {
-		for _, p := range tree {
-			if !p.zombie && p.pid != root {
-				_ = syscall.Kill(p.pid, syscall.SIGKILL)
-			}
-		}
-	}
-	<-s.ended
-	// Workers became children of bench when their parent ended (prepareProcess), some in groups of their own.
-	groups := map[int]bool{root: true}
-	for _, p := range tree {
-		groups[p.group] = true
-	}
-	for group := range groups {
-		reapGroup(group)
-	}
-}
-
-// reapGroup waits for all children of bench in a process group.
-func reapGroup(group int) {
-	for {
-		var status syscall.WaitStatus
-		_, err := syscall.Wait4(-group, &status, 0, nil)
-		if err != nil && !errors.Is(err, syscall.EINTR) {
-			return // ECHILD: all are gone
-		}
-	}
-}
-
 // lastWords is the end of what the server printed, for an error message.
 func (s *server) lastWords() string {
 	out, err := os.ReadFile(s.log)
@@ -228,6 +227,14 @@ func (s *server) socket(role string) socket {
 		}
 	}
 	return socket{}
+}
+
+// socketFor is where a workload loads the server: h2load has a socket of its own where others would not understand it.
+func (s *server) socketFor(w workload) socket {
+	if w.tool == "h2load" && slices.Contains(s.peer.roles, onlyHTTP2) {
+		return s.socket(onlyHTTP2)
+	}
+	return s.socket(w.role)
 }
 
 func lastLine(out []byte) string {

@@ -81,64 +81,15 @@ func testBench(t *testing.T, more ...string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	invoke := func(s site, sockets []socket, _ int, _ string) (invocation, error) {
+	invoke := func(o order) (invocation, error) {
 		return invocation{
 			args: append([]string{self, "serve-inherited"}, more...),
-			env:  []string{"LISTEN_FDS=" + strconv.Itoa(len(sockets)), "ROOT=" + s.root},
+			env:  []string{"LISTEN_FDS=" + strconv.Itoa(len(o.sockets)), "ROOT=" + o.site.root},
 		}, nil
 	}
 	return &bench{
 		dir: dir, site: s, cpus: processors{server: cpus[:1]}, notes: t.Output(),
 		contestants: map[string][]peer{servers: {{name: "test", roles: []string{"http"}, invoke: invoke}}},
-	}
-}
-
-func TestColdStart(t *testing.T) {
-	b := testBench(t)
-	r, err := b.coldRow(t.Context(), workload{tool: coldStart, field: servers, role: "http", path: page1k}, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(r.samples[0]) != 2 {
-		t.Fatalf("%d samples", len(r.samples[0]))
-	}
-	for _, s := range r.samples[0] {
-		if s.fault != "" || s.cost <= 0 || s.cost > patience {
-			t.Errorf("got %+v", s)
-		}
-	}
-}
-
-func TestColdStartOfAFailingServerIsAFault(t *testing.T) {
-	b := testBench(t, "fail")
-	r, err := b.coldRow(t.Context(), workload{tool: coldStart, field: servers, role: "http", path: page1k}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if fault := r.samples[0][0].fault; fault != "it has ended: told to fail" {
-		t.Errorf("fault %q", fault)
-	}
-}
-
-// Who waits for a client is measured from its coming, and not from the start before that.
-func TestColdStartFromSleep(t *testing.T) {
-	b := testBench(t)
-	p := &b.contestants[servers][0]
-	wake := p.invoke
-	p.asleep = func(s site, sockets []socket, workers int, dir string) (invocation, error) {
-		what, err := wake(s, sockets, workers, dir)
-		what.notify = true
-		return what, err
-	}
-	p.invoke = nil // not used
-	at, err := listen(t.Context(), "http")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer at.file.Close()
-	s := b.coldOnce(t.Context(), *p, at, workload{tool: coldStart, field: servers, role: "http", path: page1k, asleep: true})
-	if s.fault != "" || s.cost <= 0 || s.cost > patience {
-		t.Errorf("got %+v", s)
 	}
 }
 
@@ -163,13 +114,34 @@ func TestRelayIsMeasuredWithItsServer(t *testing.T) {
 	}
 }
 
+// A program that serves one socket is started once for each, and all of them count and are ended.
+func TestProgramForOneSocketIsStartedForEach(t *testing.T) {
+	b := testBench(t)
+	p := b.contestants[servers][0]
+	p.roles, p.single = []string{"http", deferred}, true
+	s, err := b.startServing(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside := s.beside[0].cmd.Process.Pid
+	both, err := s.cpu()
+	alone, errAlone := treeCPU(s.cmd.Process.Pid)
+	if err != nil || errAlone != nil || both <= alone || len(s.beside) != 1 {
+		t.Errorf("%s for both, %s for the first; %v, %v", both, alone, err, errAlone)
+	}
+	s.end()
+	if after, err := processTree(beside); err != nil || len(after) != 0 {
+		t.Errorf("the second is still there: %v, %v", after, err)
+	}
+}
+
 func TestStopEndsEveryProcess(t *testing.T) {
 	b := testBench(t)
 	at, err := listen(t.Context(), "http")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := b.start(t.Context(), b.contestants[servers][0], []socket{at})
+	s, err := b.start(t.Context(), b.contestants[servers][0], []socket{at}, few)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,10 +166,10 @@ func TestProgramThatCannotBeExecuted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer at.file.Close()
-	absent := peer{name: "absent", invoke: func(site, []socket, int, string) (invocation, error) {
+	absent := peer{name: "absent", invoke: func(order) (invocation, error) {
 		return invocation{args: []string{"/nonexistent/server"}}, nil
 	}}
-	s, err := b.start(t.Context(), absent, []socket{at})
+	s, err := b.start(t.Context(), absent, []socket{at}, few)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +188,7 @@ func TestNginxConfigurationNamesTLSOnlyWhereItIsUsed(t *testing.T) {
 		}
 		defer at.file.Close()
 		dir := t.TempDir()
-		what, err := invokeNginx(program{path: "nginx"})(b.site, []socket{at}, 1, dir)
+		what, err := invokeNginx(program{path: "nginx"})(order{site: b.site, sockets: []socket{at}, workers: 1, connections: few, dir: dir})
 		if err != nil {
 			t.Fatal(err)
 		}

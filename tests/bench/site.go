@@ -3,21 +3,28 @@ package main
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	_ "embed"
+	"encoding/binary"
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 )
 
-// page1k is the page of 1 KiB that the workloads ask for.
-const page1k = "/1k.html"
+// What the workloads ask for, beside small files.
+const (
+	page1k     = "/1k.html"
+	page10k    = "/10k.html"
+	script100k = "/100k.js"
+	large100m  = "/100m.bin"
+)
 
 //go:embed openssl.cnf
 var clientOpenSSL []byte
@@ -28,12 +35,13 @@ type site struct {
 	pages     map[string][]byte // request path to content
 	cert, key string            // PEM, ECDSA P-256
 	openssl   string            // configuration of the clients' OpenSSL
+	small     int               // how many small files there are
 }
 
 func newSite(dir string) (site, error) {
 	s := site{
 		root:    filepath.Join(dir, "site"),
-		pages:   map[string][]byte{page1k: page(1024)},
+		pages:   map[string][]byte{page1k: page(1024), page10k: page(10 << 10), script100k: script(100 << 10)},
 		cert:    filepath.Join(dir, "tls.crt"),
 		key:     filepath.Join(dir, "tls.key"),
 		openssl: filepath.Join(dir, "openssl.cnf"),
@@ -61,9 +69,48 @@ func page(size int) []byte {
 	return []byte((head + strings.Repeat("All work and no rest makes a server warm.\n", size/40+1))[:size])
 }
 
+// script makes a JavaScript file of exactly size bytes that is as hard to compress as those of the web: to about a third.
+func script(size int) []byte {
+	random := rand.New(rand.NewPCG(1, 2))
+	words := make([]string, 900)
+	for i := range words {
+		var name strings.Builder
+		for range 2 + random.IntN(7) {
+			name.WriteByte(byte('a' + random.IntN(26)))
+		}
+		words[i] = name.String()
+	}
+	forms := []string{"function %s(%s,%s){return %s.%s(%s)}", "var %s=%s.%s||%s[%s+%s];", "if(%s.%s!==%s){%s(%s);%s=null}", "%s.%s=%s=>%s(%s,%s);"}
+	var text strings.Builder
+	for text.Len() < size {
+		var chosen [6]any
+		for i := range chosen {
+			chosen[i] = words[int(float64(len(words))*random.Float64()*random.Float64())] // some words are dearer to authors than others
+		}
+		fmt.Fprintf(&text, forms[random.IntN(len(forms))], chosen[:]...)
+	}
+	return []byte(text.String()[:size])
+}
+
+// largeFile sees that the site has the file of 100 MiB.
+func (s *site) largeFile() error {
+	if _, done := s.pages[large100m]; done {
+		return nil
+	}
+	content := make([]byte, 100<<20)
+	for i := 0; i < len(content); i += 8 {
+		binary.LittleEndian.PutUint64(content[i:], uint64(i)*0x9e3779b97f4a7c15)
+	}
+	if err := os.WriteFile(filepath.Join(s.root, large100m), content, 0o644); err != nil {
+		return fmt.Errorf("making the site: %w", err)
+	}
+	s.pages[large100m] = content
+	return nil
+}
+
 // writeKeyPair writes a self-signed certificate for localhost that is good for a day.
 func writeKeyPair(cert, key string) error {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
 	if err != nil {
 		return err
 	}
@@ -76,7 +123,7 @@ func writeKeyPair(cert, key string) error {
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	public, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	public, err := x509.CreateCertificate(cryptorand.Reader, template, template, private.Public(), private)
 	if err != nil {
 		return err
 	}

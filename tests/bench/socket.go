@@ -13,7 +13,7 @@ const firstSocket = 3
 
 // A socket listens on loopback for a server to inherit, so there is neither a port to guess nor a start to wait for.
 type socket struct {
-	role string   // "http", "https" or answers
+	role string   // "http", "https", deferred or answers
 	file *os.File // nil: it is only an address, for the server to make a socket there
 	addr net.Addr
 }
@@ -47,4 +47,15 @@ func inherited(sockets []socket) []socket {
 
 func (s socket) address() string { return s.addr.String() }
 
-func (s socket) url(path string) string { return s.role + "://" + s.address() + path }
+func (s socket) url(path string) string { return s.scheme() + "://" + s.address() + path }
+
+// scheme is that of the URLs of a web server's socket.
+func (s socket) scheme() string {
+	switch s.role {
+	case deferred:
+		return "http"
+	case onlyHTTP2:
+		return "https"
+	}
+	return s.role
+}

@@ -30,8 +30,22 @@ func awaitAnswer(context.Context, *server, socket) error { return supported() }
 func connectAgain(context.Context, socket, int, time.Duration) (loadResult, error) {
 	return loadResult{}, supported()
 }
-func answer([]string) error            { return supported() }
-func canIsolate() error                { return supported() }
-func isolated(func() error) error      { return supported() }
-func monotonic() time.Duration         { return 0 }
-func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+func keepAsking(context.Context, socket, workload, time.Duration, func() (time.Duration, error)) (loadResult, error) {
+	return loadResult{}, supported()
+}
+
+type quota struct{}
+
+func newQuota() (quota, error)      { return quota{}, supported() }
+func (quota) hold(*server) error    { return nil }
+func (quota) release(*server) error { return nil }
+func (quota) remove()               {}
+func (quota) String() string        { return "" }
+
+func (s socket) deferAccept(bool) error { return supported() }
+func descriptorLimit() uint64           { return 0 }
+func answer([]string) error             { return supported() }
+func canIsolate() error                 { return supported() }
+func isolated(func() error) error       { return supported() }
+func monotonic() time.Duration          { return 0 }
+func ownSession() *syscall.SysProcAttr  { return &syscall.SysProcAttr{Setsid: true} }

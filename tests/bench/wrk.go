@@ -13,10 +13,12 @@ import (
 func wrk() loadTool {
 	return loadTool{
 		name: "wrk", packages: []string{"wrk"}, version: "-v",
+		// It takes whole seconds only, and is interrupted before they are over (SIGINT): its report is of the time until then.
 		arguments: func(length time.Duration, _ float64) []string {
-			return []string{"--latency", "-d" + strconv.Itoa(int(length.Seconds())) + "s"} // it takes whole seconds only
+			return []string{"--latency", "-d" + strconv.Itoa(int(length.Seconds())+2) + "s"}
 		},
-		parse: parseWrk,
+		interrupt: true,
+		parse:     parseWrk,
 	}
 }
 
