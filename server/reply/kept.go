@@ -40,7 +40,7 @@ const conditions = 1<<IfNoneMatch | 1<<IfModifiedSince
 // condition is the bit of the field that makes r conditional, 0 if none does.
 func (r *Request) condition() uint8 {
 	switch {
-	case r.Fields[IfNoneMatch] != nil:
+	case len(r.Fields[IfNoneMatch]) > 0: // an empty one is none for net/http
 		return 1 << IfNoneMatch
 	case r.Fields[IfModifiedSince] != nil:
 		return 1 << IfModifiedSince

@@ -59,7 +59,7 @@ const HTTP2 Scope = 1
 
 // value is what a field says to the chain: If-Modified-Since nothing beside If-None-Match (RFC 9110 §13.1.3).
 func (r *Request) value(f Field) []byte {
-	if f == IfModifiedSince && r.Fields[IfNoneMatch] != nil {
+	if f == IfModifiedSince && len(r.Fields[IfNoneMatch]) > 0 {
 		return nil
 	}
 	return r.Fields[f]

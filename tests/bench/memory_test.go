@@ -45,7 +45,7 @@ func TestMemoryFigures(t *testing.T) {
 func TestMemoryCells(t *testing.T) {
 	var out strings.Builder
 	printTable(&out, memoryCells(memoryRow()), 0, 3)
-	for _, want := range []string{"server ", "rouse ", "still falling after 15s", "0.50", "gone                    -"} {
+	for _, want := range []string{"server ", "rouse ", "still falling after 25s", "0.50", "gone                    -"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
