@@ -11,7 +11,7 @@ const (
 	tokenLow  = digits | 1<<'!' | 1<<'#' | 1<<'$' | 1<<'%' | 1<<'&' | 1<<'\'' | 1<<'*' | 1<<'+' | 1<<'-' | 1<<'.'
 	tokenHigh = letters | 1<<('^'-64) | 1<<('_'-64) | 1<<('`'-64) | 1<<('|'-64) | 1<<('~'-64)
 
-	// pchar of RFC 3986 §3.3 without what is percent-encoded, the slash, and the question mark
+	// pchar of RFC 3986 §3.3 (what is percent-encoded apart), and the slash and the question mark
 	targetLow  = digits | 1<<'!' | 1<<'$' | 1<<'&' | 1<<'\'' | 1<<'(' | 1<<')' | 1<<'*' | 1<<'+' | 1<<',' | 1<<'-' | 1<<'.' | 1<<'/' | 1<<':' | 1<<';' | 1<<'=' | 1<<'?'
 	targetHigh = letters | 1<<('@'-64) | 1<<('_'-64) | 1<<('~'-64)
 

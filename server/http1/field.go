@@ -76,8 +76,8 @@ func name(b []byte, lower *[longestName]byte) (n int) {
 // value is how many bytes b begins with that may stand in a field's value: visible ASCII, spaces and tabs.
 func value(b []byte) (n int) {
 	for n < len(b) {
-		if rest := b[n:]; len(rest) >= 8 {
-			other := controlsOf(binary.LittleEndian.Uint64(rest))
+		if n+8 <= len(b) {
+			other := controlsOf(binary.LittleEndian.Uint64(b[n : n+8]))
 			if other == 0 {
 				n += 8
 				continue

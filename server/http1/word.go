@@ -36,12 +36,12 @@ func controlsOf(w uint64) uint64 {
 
 // simple is how many bytes b begins with, in eights, that are letters, digits, or from hyphen to colon.
 func simple(b []byte) (n int) {
-	rest := b
-	for ; len(rest) >= 8; rest = rest[8:] {
-		w := binary.LittleEndian.Uint64(rest)
+	for n+8 <= len(b) {
+		w := binary.LittleEndian.Uint64(b[n : n+8])
 		if other := ^(lettersOf(w) | between(w, '-', ':')) & tops; other != 0 {
-			return len(b) - len(rest) + bits.TrailingZeros64(other)/8
+			return n + bits.TrailingZeros64(other)/8
 		}
+		n += 8
 	}
-	return len(b) - len(rest)
+	return n
 }
