@@ -212,6 +212,9 @@ func (l *lane) ready(fd uintptr) bool {
 		if l.next = l.proceed(); l.next != nextWait {
 			return true
 		}
+		if phase(l.phase.Load()) == active { // of TLS a part came, and nothing to read: that does not prolong anything
+			l.phase.Store(int32(l.was))
+		}
 		l.drained, l.again = l.again && n < receivedSize/2, true
 	}
 }
