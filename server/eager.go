@@ -5,6 +5,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/rouse-server/rouse/server/http2"
 )
 
 // nothing is the error of a read that would have to wait. crypto/tls takes one that is Temporary for no end of the
@@ -42,6 +44,7 @@ type buffers struct {
 	bulky    sync.Pool // *[]byte with room for bulk and the heads of its TLS records
 
 	exchanges sync.Pool // *exchange
+	http2     http2.Buffers
 }
 
 const (

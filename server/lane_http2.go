@@ -22,6 +22,7 @@ func (l *lane) speakHTTP2() {
 		Repeated: l.repeated,
 		Answer:   l.answerStream,
 		Context:  l.context(), Scope: l.scope, TLS: l.tls != nil, RemoteAddr: textOf(l.RemoteAddr()),
+		Dates: &s.dates, Buffers: &s.buffers.http2,
 		MaxStreams: maxStreams, MaxHeaderBytes: maxHeaderBytes,
 		SendTimeout: s.config.SendTimeout.limit(), HeaderTimeout: s.config.ClientHeaderTimeout.limit(),
 	}, &l.output)

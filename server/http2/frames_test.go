@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -186,5 +187,27 @@ func TestMalformed(t *testing.T) {
 	r.push()
 	if o := r.await(stream); o.body != "x" {
 		t.Errorf("a good one afterwards: %v", o)
+	}
+}
+
+// A stream that depends on itself is broken off, wherever that is said, and nothing follows.
+func TestDependsOnItself(t *testing.T) {
+	t.Parallel()
+	answer := make(chan bool)
+	r := newRig(t, handled(func(http.ResponseWriter, *http.Request) { <-answer }))
+	stream := r.open(get("/"), true)
+	r.WritePriority(stream, http2.PriorityParam{StreamDep: stream})
+	r.WriteHeaders(http2.HeadersFrameParam{StreamID: 5, BlockFragment: r.encode(get("/")), EndHeaders: true, Priority: http2.PriorityParam{StreamDep: 5}})
+	if err := r.push(); err != nil {
+		t.Fatal(err)
+	}
+	close(answer)
+	awaitHandlers(t, r.c)
+	var got []string
+	for _, f := range r.frames() {
+		got = append(got, f.Header().String())
+	}
+	if len(got) != 2 || !strings.Contains(got[0], "RST_STREAM stream=1") || !strings.Contains(got[1], "RST_STREAM stream=5") {
+		t.Errorf("it gets %q", got)
 	}
 }

@@ -2,7 +2,6 @@ package http2
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -179,7 +178,7 @@ func checkLegal(t *testing.T, frames []http2.Frame, err error) {
 				t.Errorf("%v by nothing", h)
 			}
 		case *http2.GoAwayFrame:
-			if wrong, ok := errors.AsType[*connectionError](err); ok && (i != len(frames)-1 || uint32(f.ErrCode) != uint32(wrong.code)) {
+			if last := i == len(frames)-1; f.ErrCode != http2.ErrCodeNo && (!last || f.ErrCode.String() != codeOf(err)) {
 				t.Errorf("%v, but the connection ended by %v", f, err)
 			}
 		case *http2.SettingsFrame, *http2.PingFrame:

@@ -105,7 +105,10 @@ func (c *Conn) priority(f frame, p []byte) error {
 		return broken(codeProtocol, "PRIORITY without a stream")
 	case len(p) != 5:
 		return broken(codeFrameSize, "PRIORITY is not 5 bytes long")
-	case binary.BigEndian.Uint32(p)&reservedMask == f.stream: // RFC 7540 §5.3.1
+	case binary.BigEndian.Uint32(p)&reservedMask != f.stream:
+	case c.streams[f.stream] != nil: // a stream may not depend on itself (RFC 7540 §5.3.1)
+		c.reset(c.streams[f.stream], codeProtocol)
+	case c.isIdle(f.stream):
 		c.refuse(f.stream, codeProtocol)
 	}
 	return c.uselessFrame()
