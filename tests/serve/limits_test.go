@@ -83,7 +83,7 @@ func TestSilentHTTP2ClientsAreClosed(t *testing.T) {
 		"head without an end": func(t *testing.T) {
 			c := dialH2C(t, a.http, 1<<20)
 			c.get(1, "/")
-			c.answered(1) // and the server's SETTINGS: their acknowledgement must not stand within a head
+			c.answered(1)                                                                             // and the server's SETTINGS: their acknowledgement must not stand within a head
 			c.send(frame{kind: frameHeaders, flags: flagEndStream, stream: 3, payload: []byte{0x82}}) // CONTINUATION never comes
 			c.ended()
 		},
