@@ -266,6 +266,7 @@ func (l *lane) proceed() step {
 		if l.received == nil {
 			l.received = l.server.buffers.receive()
 		}
+		l.compact() // or there may be no room, and nothing read would look like the end
 		n, err := l.Conn.Read(l.received[l.have:])
 		l.have += n
 		if n == 0 && errors.Is(err, errNothing) {
@@ -279,14 +280,19 @@ func (l *lane) proceed() step {
 	return nextWait
 }
 
-// release gives buffers back that nothing is in.
-func (l *lane) release() {
+// compact makes room behind what is not answered yet.
+func (l *lane) compact() {
 	if l.from == l.have {
 		l.from, l.have = 0, 0
 	} else if l.from > 0 {
 		l.have = copy(l.received[:], l.received[l.from:l.have])
 		l.from = 0
 	}
+}
+
+// release gives buffers back that nothing is in.
+func (l *lane) release() {
+	l.compact()
 	if l.have == 0 && l.received != nil {
 		l.server.buffers.received.Put(l.received)
 		l.received = nil
