@@ -77,12 +77,7 @@ func baseOf(c net.Conn) *connection {
 // Read watches for HTTP/2's preface. On HTTP/1 the first byte of a request makes the connection active; net/http says so
 // only when it has read the whole head.
 func (c *connection) Read(b []byte) (int, error) {
-	if len(c.ahead) > 0 {
-		n := copy(b, c.ahead)
-		c.ahead = c.ahead[n:]
-		return n, nil
-	}
-	n, err := c.Conn.Read(b)
+	n, err := c.read(b)
 	if n > 0 {
 		if c.matched >= 0 {
 			c.match(b[:n])
@@ -95,6 +90,16 @@ func (c *connection) Read(b []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// read takes what the lane left first.
+func (c *connection) read(b []byte) (n int, err error) {
+	if len(c.ahead) == 0 {
+		return c.Conn.Read(b)
+	}
+	n = copy(b, c.ahead)
+	c.ahead = c.ahead[n:]
+	return n, nil
 }
 
 func (c *connection) match(b []byte) {

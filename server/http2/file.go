@@ -42,7 +42,7 @@ func (w *response) ReadFrom(from io.Reader) (n int64, err error) {
 			return n, err
 		}
 		if m == 0 {
-			return n, nil // the file is shorter than it was
+			return n, w.failed // nil: the file is shorter than it was
 		}
 	}
 	return n, w.failed
