@@ -45,6 +45,12 @@ func (w *work) now() time.Time {
 	return w.begun
 }
 
+// forget drops the fields of a block.
+func (w *work) forget() {
+	clear(w.fields)
+	w.fields = w.fields[:0]
+}
+
 // plainRequest is a request for a kept reply, with the memory that its fields are in.
 type plainRequest struct {
 	reply.Request

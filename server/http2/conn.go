@@ -139,6 +139,7 @@ func (c *Conn) Receive(b []byte) (used int, err error) {
 	}
 	if c.block == nil || c.over != nil {
 		c.work.begun = time.Time{}
+		c.work.forget() // of a block that was broken off, or the next connection would have it before its own
 		buffers.works.Put(c.work)
 		c.work, c.block = nil, nil
 	}

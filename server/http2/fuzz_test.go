@@ -30,12 +30,13 @@ func FuzzFrames(f *testing.F) {
 	add(fuzzed(frameHeaders, end, 1, post), fuzzed(frameHeaders, end|flagEndStream, 1, "\x40\x01a\x01b"))
 	add(fuzzed(framePing, 0, 0, "12345678"), fuzzed(frameGoAway, 0, 0, "\x00\x00\x00\x00\x00\x00\x00\x00"), fuzzed(0x42, 0xff, 7, "unknown"))
 	add(fuzzed(frameSettings, 0, 0, "\x00\x01\x00\x00\x00\x00\x00\x05\x00\x00\x40\x00"), fuzzed(frameHeaders, end|flagEndStream, 1, "\x82\x84\x86\x40\x0aconnection\x05close"))
+	buffers := new(Buffers) // what one connection leaves in them comes to the next
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 32<<10 {
 			return
 		}
 		input := framesOf(b)
-		ours := runEngine(t, input)
+		ours := runEngine(t, input, buffers)
 		theirs := runReference(t, input, ours)
 		compareRuns(t, input, ours, theirs)
 	})
@@ -72,9 +73,10 @@ func fuzzHandler(w http.ResponseWriter, r *http.Request) {
 }
 
 // runEngine gives the input to a connection, and checks what that writes.
-func runEngine(t *testing.T, input []byte) run {
+func runEngine(t *testing.T, input []byte, buffers *Buffers) run {
 	kept := rendered(t, []byte("kept"), false)
 	o := handled(fuzzHandler)
+	o.Buffers = buffers
 	o.MaxStreams, o.MaxHeaderBytes = 10, 8<<10
 	o.Repeat = func(r *reply.Request) *reply.Reply {
 		if len(r.Target)%2 == 0 {

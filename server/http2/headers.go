@@ -76,8 +76,7 @@ func (c *Conn) fragment(f frame, p []byte) error {
 	}
 	err := c.blockEnds()
 	c.block = nil
-	clear(c.work.fields)
-	c.work.fields = c.work.fields[:0]
+	c.work.forget()
 	return err
 }
 

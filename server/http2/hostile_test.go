@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -196,4 +197,33 @@ func (r *rig) awaitWaiting() {
 		}
 	}
 	r.t.Fatal("no stream waits")
+}
+
+// What a header block that was broken off has brought must not come to another connection, which may be another client's.
+func TestBrokenBlocksAreForgotten(t *testing.T) {
+	t.Parallel()
+	o := handled(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header) })
+	for name, breakOff := range map[string]func(r *rig){
+		"interrupted": func(r *rig) { r.WritePing(false, [8]byte{}) },
+		"compression": func(r *rig) { r.WriteContinuation(1, true, []byte{0x80}) },
+		"shutdown": func(r *rig) {
+			r.WriteContinuation(1, true, nil)
+			r.WriteGoAway(0, http2.ErrCodeNo, nil)
+		},
+	} {
+		for range 20 { // sync.Pool does not always give back what it got
+			first := newRig(t, o)
+			first.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndStream: true, BlockFragment: first.encode(get("/", "secret", "x"))})
+			breakOff(first)
+			if err := first.push(); err == nil && name != "shutdown" {
+				t.Fatalf("%s: the connection goes on", name)
+			}
+			next := newRig(t, o)
+			stream := next.open(get("/"), true)
+			next.push()
+			if o := next.await(stream); o.body != "map[]" {
+				t.Fatalf("%s: the next connection gets %v", name, o)
+			}
+		}
+	}
 }

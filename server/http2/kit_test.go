@@ -186,6 +186,7 @@ func handled(h http.HandlerFunc) Options {
 	return Options{
 		Answer:  func(w http.ResponseWriter, r *http.Request, _ *reply.Request) { h(w, r) },
 		Context: context.Background(), RemoteAddr: "127.0.0.1:1",
+		Buffers:    new(Buffers), // so that what one connection leaves in them comes to the next
 		MaxStreams: 250, MaxHeaderBytes: 64 << 10, SendTimeout: 10 * time.Second, HeaderTimeout: 10 * time.Second,
 	}
 }
