@@ -32,8 +32,16 @@ func (s *Server) refuse(c *connection, err error) {
 	}
 	const body = "This port speaks HTTPS, and the request came in plain HTTP. Write https:// in front of the address.\n"
 	fmt.Fprintf(c.transport, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
-	// Let the client read it: closing with unread bytes resets the connection (RFC 9112 §9.6).
+	c.part()
+}
+
+// part says that nothing follows, and lets the client read what came before: closing with unread bytes resets the connection
+// (RFC 9112 §9.6).
+func (c *connection) part() {
 	c.transport.SetReadDeadline(time.Now().Add(time.Second))
+	if secured, ok := c.Conn.(*tls.Conn); ok {
+		secured.CloseWrite()
+	}
 	if half, ok := bottom(c.transport.Conn).(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		io.CopyN(io.Discard, c.transport, 64<<10)
 	}

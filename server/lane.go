@@ -69,7 +69,7 @@ func (s *Server) enterLane(c *connection) (*lane, bool) {
 	if s.config.Lane == "off" || c.administers() || s.serving.Load().replies == nil {
 		return nil, false
 	}
-	if s.draining.Load() || s.config.lacksHTTP2() && c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
+	if s.draining.Load() {
 		return nil, false
 	}
 	if told, ok := c.transport.Conn.(interface{ Unread() int }); ok && told.Unread() > 0 { // it was read before it came to us
@@ -94,10 +94,6 @@ func (s *Server) enterLane(c *connection) (*lane, bool) {
 	s.watch()
 	return l, true
 }
-
-// lacksHTTP2 tells whether HTTP/2 is net/http's, also in the lane: package http2 is asked for only where a test wants it, as long as
-// h2spec has an exception there that net/http has not (DATA on a stream that is half closed is left without an answer now and then).
-func (c Config) lacksHTTP2() bool { return c.Lane != "http2" }
 
 // rouse gets what the connection needs while it is awake.
 func (l *lane) rouse(raw syscall.RawConn) {
@@ -321,12 +317,26 @@ func (l *lane) discard() {
 
 // end closes the connection.
 func (l *lane) end() {
+	l.discard()
 	if l.http2 != nil {
+		if l.over {
+			l.linger()
+		}
 		l.http2.Close()
 	}
 	l.Close()
-	l.discard()
 	l.server.buffers.exchanges.Put(l.exchange)
+}
+
+// linger lets the client of HTTP/2 read why the connection ends.
+func (l *lane) linger() {
+	l.mu.Lock()
+	l.lane = nil // for the watch, which would end it
+	l.mu.Unlock()
+	l.transport.take(nil)
+	if l.transport.bePatient() == nil {
+		l.part()
+	}
 }
 
 // consume does what is in the buffer.
@@ -334,9 +344,6 @@ func (l *lane) consume() step {
 	if l.http2 == nil && l.tls == nil && !l.asked {
 		switch b := l.received[l.from:l.have]; {
 		case bytes.HasPrefix(b, []byte(preface)):
-			if l.server.config.lacksHTTP2() {
-				return nextLeave
-			}
 			l.speakHTTP2()
 		case strings.HasPrefix(preface, string(b)):
 			l.pause(receiving)

@@ -11,7 +11,7 @@ import (
 func TestKeptRepliesAreSent(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{args: "--reply-ttl 1h"})
-	for _, over := range transports()[:2] { // HTTP/2 is net/http's
+	for _, over := range transports() {
 		p.sendsKept(over)
 	}
 }
