@@ -50,6 +50,16 @@ type exchange struct {
 	kept    *reply.Reply  // what is kept for it
 	finding reply.Finding
 	sent    []sentReply // in the write that is being made up
+	large   large
+	about   context.Context // what requests tell of their connection; nil: nobody has asked
+	client  string          // its address as net/http tells it; empty: nobody has asked
+}
+
+// forget makes it ready for another connection.
+func (x *exchange) forget() *exchange {
+	x.large.reset(nil)
+	x.request, x.kept, x.about, x.client = reply.Request{}, nil, nil, ""
+	return x
 }
 
 // step is what a connection in the lane does next.
@@ -103,7 +113,7 @@ func (l *lane) rouse(raw syscall.RawConn) {
 
 // lull gives it back.
 func (l *lane) lull() {
-	l.server.buffers.exchanges.Put(l.exchange)
+	l.server.buffers.exchanges.Put(l.exchange.forget())
 	l.raw, l.isReady, l.exchange = nil, nil, nil
 	l.transport.beUnable()
 }
@@ -325,7 +335,7 @@ func (l *lane) end() {
 		l.http2.Close()
 	}
 	l.Close()
-	l.server.buffers.exchanges.Put(l.exchange)
+	l.server.buffers.exchanges.Put(l.exchange.forget())
 }
 
 // linger lets the client of HTTP/2 read why the connection ends.

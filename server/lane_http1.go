@@ -134,8 +134,11 @@ func (l *lane) answer() step {
 		return nextLeave
 	}
 	begun := time.Now()
-	request.TLS, request.RemoteAddr = l.tls, textOf(l.RemoteAddr())
-	large := &large{lane: l}
+	if l.client == "" {
+		l.client = textOf(l.RemoteAddr())
+	}
+	request.TLS, request.RemoteAddr = l.tls, l.client
+	large := l.large.reset(l)
 	recording := site.replies.Record(&l.request, l.kept, l.finding, large)
 	written := &recorder{ResponseWriter: recording}
 	s.vitals.metrics.Begin()
@@ -158,7 +161,7 @@ func (l *lane) answer() step {
 		next = l.write(whole.AppendHTTP1(nil, s.dates.At(time.Now()).HTTP1, l.request.Close))
 		l.over = l.over || whole.Close
 	}
-	if l.over && next == nextWait {
+	if next == nextWait && (l.over || l.transport.queued() > 0) {
 		next = nextFlush
 	}
 	if next != nextWait {
@@ -170,7 +173,10 @@ func (l *lane) answer() step {
 
 // interruptible is a context that ends when the connection is closed by us, or by done.
 func (l *lane) interruptible() (ctx context.Context, done func()) {
-	ctx, cancel := context.WithCancel(l.context())
+	if l.about == nil {
+		l.about = l.context()
+	}
+	ctx, cancel := context.WithCancel(l.about)
 	l.mu.Lock()
 	l.interrupt = cancel
 	if l.closed {

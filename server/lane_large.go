@@ -3,8 +3,10 @@ package server
 import (
 	"cmp"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,10 +18,18 @@ import (
 type large struct {
 	lane    *lane
 	header  http.Header
-	head    []byte // to be sent before the body
+	head    []byte // to be sent before the body; empty: it was
 	left    int64  // of the body
 	refused bool
+	patient bool // the transport is
 	failed  error
+}
+
+// reset prepares for another reply, in the same memory.
+func (w *large) reset(l *lane) *large {
+	clear(w.header)
+	*w = large{lane: l, header: w.header, head: w.head[:0]}
+	return w
 }
 
 func (w *large) Header() http.Header {
@@ -46,21 +56,20 @@ func (w *large) WriteHeader(status int) {
 		length = 0
 	}
 	w.left = length
-	w.head = reply.Render(&l.request, status, w.header, nil).AppendHTTP1(nil, l.server.dates.At(time.Now()).HTTP1, l.request.Close)
-	w.failed = l.transport.bePatient()
+	w.head = reply.Render(&l.request, status, w.header, nil).AppendHTTP1(w.head[:0], l.server.dates.At(time.Now()).HTTP1, l.request.Close)
 }
 
 func (w *large) Write(b []byte) (int, error) {
-	if w.failed != nil {
-		return 0, w.failed
-	}
 	n := int64(len(b))
 	if n > w.left {
 		return 0, http.ErrContentLength
 	}
-	if w.head != nil {
+	if !w.isPatient() {
+		return 0, w.failed
+	}
+	if len(w.head) > 0 {
 		b = append(w.head, b...)
-		w.head = nil
+		w.head = w.head[:0]
 	}
 	if _, w.failed = w.lane.Conn.Write(b); w.failed != nil {
 		return 0, w.failed
@@ -69,15 +78,29 @@ func (w *large) Write(b []byte) (int, error) {
 	return int(n), nil
 }
 
+// isPatient makes the transport wait for the client from here on, and reports whether that can be written to.
+func (w *large) isPatient() bool {
+	if !w.patient && w.failed == nil {
+		w.patient = true
+		w.failed = w.lane.transport.bePatient()
+	}
+	return w.failed == nil
+}
+
 // ReadFrom sends a file: by sendfile(2), or through TLS in writes of many records.
 func (w *large) ReadFrom(from io.Reader) (n int64, err error) {
 	part, ok := from.(*io.LimitedReader)
-	if !ok || part.N > w.left || w.failed != nil {
+	if !ok || part.N > w.left {
 		return io.Copy(struct{ io.Writer }{w}, from)
 	}
-	if w.lane.tls != nil {
+	switch {
+	case len(w.head) > 0 && part.N == w.left && part.N <= copied:
+		n, err = w.copy(part)
+	case !w.isPatient():
+		return 0, w.failed
+	case w.lane.tls != nil:
 		n, err = w.encrypt(part)
-	} else {
+	default:
 		n, err = w.hand(part)
 	}
 	w.left -= n
@@ -87,13 +110,35 @@ func (w *large) ReadFrom(from io.Reader) (n int64, err error) {
 	return n, err
 }
 
+// copied is how long a file may be that is cheaper to copy behind its head, for one write, than to hand to the kernel.
+const copied = 16 << 10
+
+// copy sends a short file in one write with its head.
+func (w *large) copy(part *io.LimitedReader) (int64, error) {
+	l := w.lane
+	buffer := l.server.buffers.send()
+	b := append((*buffer)[:0], w.head...)
+	from := len(b)
+	b = slices.Grow(b, int(part.N))[:from+int(part.N)]
+	n, err := io.ReadFull(part, b[from:])
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // it is shorter than it was, which the caller sees
+		err = nil
+	}
+	if w.head = w.head[:0]; l.write(b[:from+n]) == nextEnd {
+		w.failed = net.ErrClosed
+		err = w.failed
+	}
+	l.server.buffers.giveBack(buffer, b)
+	return int64(n), err
+}
+
 // hand lets the kernel send the file behind the head.
 func (w *large) hand(part *io.LimitedReader) (int64, error) {
-	if w.head != nil {
+	if len(w.head) > 0 {
 		if err := w.lane.transport.announce(w.head); err != nil {
 			return 0, err
 		}
-		w.head = nil
+		w.head = w.head[:0]
 	}
 	return w.lane.transport.ReadFrom(part)
 }
@@ -107,7 +152,7 @@ func (w *large) encrypt(part *io.LimitedReader) (n int64, err error) {
 	defer func() { t.eager = false }()
 	for b := (*buffer)[:bulk]; err == nil && part.N > 0; {
 		used := copy(b, w.head)
-		w.head = nil
+		w.head = w.head[:0]
 		m, failed := io.ReadFull(part, b[used:used+int(min(part.N, int64(bulk-used)))])
 		n += int64(m)
 		t.gathering(true)
@@ -128,13 +173,16 @@ func (w *large) finish() error {
 	if w.failed != nil {
 		return w.failed
 	}
-	if w.head != nil { // it has no body
+	if len(w.head) > 0 { // it has no body
 		if _, err := w.Write(nil); err != nil {
 			return err
 		}
 	}
 	if w.left > 0 {
 		return io.ErrUnexpectedEOF
+	}
+	if !w.patient {
+		return nil
 	}
 	w.lane.transport.eager = true
 	return w.lane.transport.Conn.SetWriteDeadline(time.Time{})

@@ -113,3 +113,20 @@ func TestScan(t *testing.T) {
 		}
 	}
 }
+
+// Those that come round again and again are all to be found, though some have the same place.
+func TestSeenInTurn(t *testing.T) {
+	const requests = 20_000
+	s := seen{slots: slotsFor(64 << 20)}
+	found := 0
+	for round := range 2 {
+		for n := range uint64(requests) {
+			if s.again(mix(n)) && round > 0 {
+				found++
+			}
+		}
+	}
+	if found < requests*97/100 {
+		t.Errorf("of %d requests, %d are known when they come again", requests, found)
+	}
+}
