@@ -21,7 +21,6 @@ type accepter struct {
 	socket *Socket
 	batch  *batch        // takes many connections at once; nil: they come one by one
 	opener opener        // answers them, if they are plain
-	asked  reply.Request // by the last new client
 	turns  atomic.Uint64 // how often the loop came round
 
 	mu      sync.Mutex
@@ -39,7 +38,13 @@ type accepter struct {
 func newAccepter(s *Server, socket *Socket) *accepter {
 	a := &accepter{server: s, socket: socket}
 	a.resumed, a.parked = sync.NewCond(&a.mu), sync.NewCond(&a.mu)
-	a.opener = opener{first: a.first, admit: a.admit}
+	var asked reply.Request
+	a.opener = opener{
+		first: func(from caller, in, out []byte) (int, []byte, bool, bool) {
+			return s.first(socket, &asked, from, in, out)
+		},
+		rest: a.rest, admit: a.admit,
+	}
 	if s.config.Lane == "off" || socket.Admin || socket.Proxy != "" {
 		return a
 	}
@@ -247,9 +252,9 @@ func (a *accepter) endure(err error) error {
 	return nil
 }
 
-// first answers a new client from a kept reply, without making a connection of it.
-func (a *accepter) first(from *peer, in, out []byte) (n int, answer []byte, close, ok bool) {
-	s, site, r := a.server, a.server.serving.Load(), &a.asked
+// first answers a new client from a kept reply, without making a connection of it. r is for the request.
+func (s *Server) first(socket *Socket, r *reply.Request, from caller, in, out []byte) (n int, answer []byte, close, ok bool) {
+	site := s.serving.Load()
 	if site.replies == nil || s.draining.Load() || s.vitals.maintenance.On() {
 		return 0, out, false, false
 	}
@@ -257,7 +262,7 @@ func (a *accepter) first(from *peer, in, out []byte) (n int, answer []byte, clos
 		return 0, out, false, false
 	}
 	begun := time.Now()
-	r.Scope = scopeOf(a.socket, false, false)
+	r.Scope = scopeOf(socket, false, false)
 	kept := site.replies.Peek(r, begun.Sub(s.begun))
 	if kept == nil {
 		return 0, out, false, false
@@ -273,6 +278,7 @@ func (a *accepter) first(from *peer, in, out []byte) (n int, answer []byte, clos
 // admit makes a connection of a client whose first request was read, and perhaps answered in part.
 func (a *accepter) admit(nc net.Conn, unread, unsent []byte, close bool) {
 	c := a.server.newConnection(nc, a.socket)
+	a.server.remember(c)
 	c.transport.introduce(nil, bytes.Clone(unread))
 	unsent = bytes.Clone(unsent) // the buffers are the next client's
 	switch {
@@ -299,6 +305,7 @@ func (a *accepter) admit(nc net.Conn, unread, unsent []byte, close bool) {
 // admit makes a connection of what was accepted, and hands it on when it is ready to be read.
 func (s *Server) admit(nc net.Conn, socket *Socket) {
 	c := s.newConnection(nc, socket)
+	s.remember(c)
 	switch {
 	case socket.Proxy != "":
 		go s.introduced(c)
@@ -309,7 +316,7 @@ func (s *Server) admit(nc net.Conn, socket *Socket) {
 	}
 }
 
-// newConnection makes a connection, which is open from here on.
+// newConnection makes a connection, which is open when it is remembered.
 func (s *Server) newConnection(nc net.Conn, socket *Socket) *connection {
 	t := &transport{Conn: nc, sendTimeout: s.config.SendTimeout.limit()}
 	c := &connection{Conn: t, transport: t, socket: socket, server: s, accepted: time.Now()}
@@ -317,7 +324,6 @@ func (s *Server) newConnection(nc net.Conn, socket *Socket) *connection {
 	if !socket.TLS && socket.Proxy == "" {
 		c.enter(fresh)
 	}
-	s.remember(c) // from here on the drain looks at it
 	return c
 }
 

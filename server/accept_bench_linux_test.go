@@ -23,7 +23,7 @@ func BenchmarkNewConnection(b *testing.B) {
 		}
 	}
 	o := &opener{
-		first: func(_ *peer, in, out []byte) (int, []byte, bool, bool) {
+		first: func(_ caller, in, out []byte) (int, []byte, bool, bool) {
 			return len(in), append(out, reply...), true, true
 		},
 		admit: func(nc net.Conn, _, _ []byte, _ bool) { go alone(nc) },

@@ -30,6 +30,8 @@ func (p *peer) addr() net.Addr { return nil }
 
 func (p *peer) adopt(int) net.Conn { return nil }
 
+func (p *peer) near(int) net.Addr { return nil }
+
 func closeNow(fd int) { syscall.Close(fd) }
 
 // holdSilent lets the kernel keep new clients to itself until they have said something: on Linux.

@@ -24,13 +24,20 @@ type adopted struct {
 	peer   net.Addr
 }
 
-// adopt makes a connection of the descriptor that was accepted, and owns it from then on. What package net sets on accepted
-// connections is set: no delay, and probes for those that have vanished (net.ListenConfig).
-func (p *peer) adopt(fd int) net.Conn {
-	remote, local := p.addr(), p.local
-	if local == nil {
-		local = localOf(fd)
+// adopt makes a connection of the descriptor that was accepted, and owns it from then on.
+func (p *peer) adopt(fd int) net.Conn { return adopt(fd, p.near(fd), p.addr()) }
+
+// near is our end of the connection that was accepted.
+func (p *peer) near(fd int) net.Addr {
+	if p.local == nil {
+		return localOf(fd)
 	}
+	return p.local
+}
+
+// adopt makes a connection of a descriptor. What package net sets on accepted connections is set: no delay, and probes for those that
+// have vanished (net.ListenConfig).
+func adopt(fd int, local, remote net.Addr) *adopted {
 	if _, ok := remote.(*net.TCPAddr); ok {
 		for _, option := range [...][3]int{
 			{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},

@@ -131,11 +131,14 @@ func (c *connection) Write(b []byte) (int, error) {
 func (c *connection) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
-		if l := c.inLane(); l != nil {
+		if l := c.inLane(); l != nil && c.tls != nil {
 			l.unpark() // for TLS's farewell
 		}
 		c.mu.Lock()
 		conn := c.Conn
+		if c.parked != nil {
+			conn = c.parked
+		}
 		c.closed = true
 		if c.interrupt != nil {
 			c.interrupt()

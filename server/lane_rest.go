@@ -1,10 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // park lets an idle connection rest, with neither goroutine nor buffers, if it can; the goroutine is to end then. Where there is no
@@ -32,7 +35,7 @@ func (l *lane) park() bool {
 		l.rouse(raw)
 		return err != nil
 	}
-	l.parked = p
+	l.parked, l.transport.Conn = p, p
 	return true
 }
 
@@ -48,10 +51,139 @@ func (s *Server) parking() *lot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lot == nil && !s.noLot {
-		lot, err := newLot(func(p *parked) { go p.owner.(*lane).wake() })
+		lot, err := newLot(s.stirred())
 		s.lot, s.noLot = lot, err != nil
 	}
 	return s.lot
+}
+
+// stirred returns what the lot calls for a client that has said something. The first words of a new one are answered at once, if they
+// can be.
+func (s *Server) stirred() func(*parked) {
+	var asked reply.Request
+	o := &opener{first: func(from caller, in, out []byte) (int, []byte, bool, bool) {
+		return s.first(from.(*parked).owner.(*lane).socket, &asked, from, in, out)
+	}}
+	return func(p *parked) {
+		if l := p.owner.(*lane); phase(l.phase.Load()) == fresh && l.tls == nil {
+			l.open(o, p)
+		} else {
+			go l.wake()
+		}
+	}
+}
+
+// rester is what is left of a net.Conn that rests.
+type rester struct{ local, peer net.Addr }
+
+func (r *rester) addr() net.Addr                   { return r.peer }
+func (r *rester) LocalAddr() net.Addr              { return r.local }
+func (r *rester) RemoteAddr() net.Addr             { return r.peer }
+func (r *rester) Read([]byte) (int, error)         { return 0, net.ErrClosed }
+func (r *rester) Write([]byte) (int, error)        { return 0, net.ErrClosed }
+func (r *rester) SetDeadline(time.Time) error      { return net.ErrClosed }
+func (r *rester) SetReadDeadline(time.Time) error  { return net.ErrClosed }
+func (r *rester) SetWriteDeadline(time.Time) error { return net.ErrClosed }
+
+// rest lets a new client rest until it says something, or something more: it gets a goroutine when there is something to do. It
+// reports whether it can.
+func (a *accepter) rest(fd int, from *peer, answered bool) bool {
+	s := a.server
+	lot := s.parking()
+	if lot == nil || s.serving.Load().replies == nil || s.draining.Load() {
+		return false
+	}
+	c := s.newConnection(nil, a.socket)
+	l := &lane{connection: c, scope: s.scope(c), asked: answered}
+	p := &parked{rester: rester{from.near(fd), from.addr()}, owner: l, lot: lot, fd: int32(fd), bare: true}
+	if answered {
+		c.enter(idle)
+	}
+	c.lane, c.parked, c.transport.Conn = l, p, p
+	s.remember(c)
+	if lot.keep(p) != nil {
+		go l.wake() // unless it was closed meanwhile
+	}
+	s.watch()
+	return true
+}
+
+// open deals with the first words of a new client that has rested. It runs on the lot's goroutine.
+func (l *lane) open(o *opener, p *parked) {
+	if !l.lift(p) {
+		return
+	}
+	l.was = phase(l.phase.Swap(int32(active))) // before the bytes leave the kernel, where the drain would see them
+	h := o.hear(int(p.fd), p)
+	switch {
+	case h.outcome == gone, h.outcome == answered && h.last:
+		closeNow(int(p.fd))
+		l.Close()
+	case h.outcome == silent:
+		l.phase.Store(int32(l.was))
+		l.rest(p)
+	case h.outcome == answered:
+		l.asked = true
+		l.pause(idle)
+		l.rest(p)
+	default:
+		l.goOn(p, h)
+	}
+}
+
+// lift takes the connection out of the lot, and leaves its descriptor to the caller. It reports whether nobody else has.
+func (l *lane) lift(p *parked) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.parked != p || !p.leave() {
+		return false
+	}
+	l.parked = nil
+	return true
+}
+
+// rest brings it back there.
+func (l *lane) rest(lifted *parked) {
+	p := &parked{rester: lifted.rester, owner: l, lot: lifted.lot, fd: lifted.fd, bare: lifted.bare}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		p.Close()
+		return
+	}
+	l.parked, l.transport.Conn = p, p
+	if p.lot.keep(p) != nil {
+		go l.wake()
+	}
+}
+
+// goOn gives it a goroutine, with what was heard.
+func (l *lane) goOn(lifted *parked, h heard) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		closeNow(int(lifted.fd))
+		return
+	}
+	err := l.connect(lifted.resume())
+	l.mu.Unlock()
+	if err != nil {
+		l.Close()
+		return
+	}
+	l.over = h.last
+	l.transport.introduce(nil, bytes.Clone(h.unread))
+	go l.begin(bytes.Clone(h.unsent)) // the buffers are the next client's
+}
+
+// connect gives it a connection that can be read and written. l.mu is held.
+func (l *lane) connect(nc net.Conn) error {
+	l.transport.Conn = nc
+	raw, err := bottom(nc).(syscall.Conn).SyscallConn()
+	if err == nil {
+		l.rouse(raw)
+	}
+	return err
 }
 
 // wake goes on with a connection whose client has sent something.
@@ -76,7 +208,7 @@ func (l *lane) unpark() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.parked
-	if p == nil {
+	if p == nil || l.closed {
 		return net.ErrClosed
 	}
 	l.parked = nil
@@ -84,12 +216,6 @@ func (l *lane) unpark() error {
 	if err != nil {
 		return err
 	}
-	l.transport.Conn = nc
-	raw, err := bottom(nc).(syscall.Conn).SyscallConn()
-	if err != nil {
-		return err
-	}
-	l.rouse(raw)
 	l.next = nextWait
-	return nc.SetReadDeadline(time.Time{})
+	return l.connect(nc)
 }

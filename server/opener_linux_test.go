@@ -25,7 +25,7 @@ func opening(t testing.TB, l net.Listener, answer string) (gone chan admitted) {
 	t.Helper()
 	gone = make(chan admitted, 100)
 	o := &opener{
-		first: func(_ *peer, in, out []byte) (int, []byte, bool, bool) {
+		first: func(_ caller, in, out []byte) (int, []byte, bool, bool) {
 			request, _, whole := bytes.Cut(in, []byte("!"))
 			return len(request) + 1, append(out, answer...), bytes.HasPrefix(in, []byte("X")), whole
 		},
@@ -164,7 +164,7 @@ func TestOpenerAllocations(t *testing.T) {
 	l := listen(t)
 	deferring(t, l)
 	b := batching(t, l)
-	o := &opener{first: func(_ *peer, in, out []byte) (int, []byte, bool, bool) {
+	o := &opener{first: func(_ caller, in, out []byte) (int, []byte, bool, bool) {
 		return len(in), append(out, "yes"...), true, true
 	}}
 	const runs = 20

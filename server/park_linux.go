@@ -24,16 +24,16 @@ type lot struct {
 	ended  chan struct{}
 }
 
-// parked is a connection in a lot.
+// parked is a connection in a lot: of net.Conn it has what can be done to one that rests.
 type parked struct {
+	rester
 	owner any // whoever parked it
 
 	lot   *lot
 	fd    int32
 	stamp int32 // tells it from an earlier one with the same descriptor
 	gone  atomic.Bool
-	local net.Addr
-	peer  net.Addr
+	bare  bool // nothing was set on it since it was accepted
 }
 
 // newLot makes a lot. wake is called by its goroutine for each connection on which there is something to read, or that was
@@ -69,8 +69,8 @@ func (l *lot) park(nc net.Conn, owner any) (*parked, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parked{owner: owner, lot: l, fd: int32(fd), local: nc.LocalAddr(), peer: nc.RemoteAddr()}
-	if err := l.add(p); err != nil {
+	p := &parked{rester: rester{nc.LocalAddr(), nc.RemoteAddr()}, owner: owner, lot: l, fd: int32(fd)}
+	if err := l.keep(p); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
@@ -78,10 +78,11 @@ func (l *lot) park(nc net.Conn, owner any) (*parked, error) {
 	return p, nil
 }
 
-func (l *lot) add(p *parked) error {
+// keep takes a descriptor over. The error is net.ErrClosed when the lot is closed, or what was to be parked.
+func (l *lot) keep(p *parked) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.epoll < 0 {
+	if l.epoll < 0 || p.gone.Load() {
 		return net.ErrClosed
 	}
 	l.stamp++
@@ -129,14 +130,24 @@ func (p *parked) unpark() (net.Conn, error) {
 	if !p.leave() {
 		return nil, net.ErrClosed
 	}
-	return resume(int(p.fd), p.local, p.peer), nil
+	return p.resume(), nil
 }
 
-// close closes the connection, unless somebody else has taken it.
-func (p *parked) close() {
-	if p.leave() {
-		unix.Close(int(p.fd))
+// resume makes a connection of what has left the lot.
+func (p *parked) resume() net.Conn {
+	if p.bare {
+		return adopt(int(p.fd), p.local, p.peer)
 	}
+	return resume(int(p.fd), p.local, p.peer)
+}
+
+// Close closes the connection, unless somebody else has taken it.
+func (p *parked) Close() error {
+	if !p.leave() {
+		return net.ErrClosed
+	}
+	closeNow(int(p.fd))
+	return nil
 }
 
 // leave ends the parking, and reports whether it was the caller who ended it. The descriptor is taken out of the set by hand,
@@ -188,7 +199,7 @@ func (l *lot) close() {
 	}
 	l.mu.Unlock()
 	for _, p := range left {
-		p.close()
+		p.Close()
 	}
 	l.file.Close()
 	<-l.ended

@@ -112,7 +112,7 @@ func TestParkWakesAtOnce(t *testing.T) {
 			case <-time.After(bound):
 				t.Fatalf("%s, before parking: %t: nobody is woken", name, before)
 			}
-			p.close()
+			p.Close()
 		}
 	}
 	if l.count() != 0 {
@@ -136,7 +136,7 @@ func TestUnparkOnce(t *testing.T) {
 	if _, err := p.unpark(); !errors.Is(err, net.ErrClosed) || p.readable() {
 		t.Errorf("the second gets %v", err)
 	}
-	p.close() // nothing: it is somebody else's
+	p.Close() // nothing: it is somebody else's
 	if io.WriteString(nc, "x"); !hears(far, "x") {
 		t.Error("the connection was closed")
 	}

@@ -48,7 +48,7 @@ func TestParkRaces(t *testing.T) {
 			all.Go(func() { io.WriteString(far, word) })
 			all.Go(func() {
 				if i%3 == 0 {
-					p.close()
+					p.Close()
 					closed.Store(p, true)
 				} else if nc, err := p.unpark(); err == nil {
 					if _, twice := taken.LoadOrStore(p, true); twice {
@@ -81,7 +81,7 @@ func TestParkTenThousand(t *testing.T) {
 	var woken atomic.Int64
 	l := parking(t, func(p *parked) {
 		woken.Add(1)
-		p.close()
+		p.Close()
 	})
 	far := make([]int, many)
 	noLeaks(t)
