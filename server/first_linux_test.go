@@ -3,7 +3,9 @@ package server
 import (
 	"fmt"
 	"io"
+	"net"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +14,16 @@ import (
 // New clients that ask for what is kept are answered where they are accepted: with the same bytes, a line in the log and a
 // count, and the server is as busy as with any other client.
 func TestFirstRequest(t *testing.T) {
+	for name, prepare := range map[string]func(testing.TB, *net.TCPListener){"deferred": deferring, "prompt": func(testing.TB, *net.TCPListener) {}} {
+		t.Run(name, func(t *testing.T) { firstRequest(t, prepare) })
+	}
+}
+
+func firstRequest(t *testing.T, prepare func(testing.TB, *net.TCPListener)) {
 	noLeaks(t)
 	w := site(t, map[string]string{"a.css": strings.Repeat("a", 3000)}, func(c *Config, _ string) { c.LogLevel = "info" })
 	l := listen(t)
-	deferring(t, l)
+	prepare(t, l)
 	w.serve(t, Socket{Listener: l, Name: "http"})
 	ask := func(request string) string {
 		c := dial(t, l)
@@ -61,4 +69,48 @@ func TestFirstRequest(t *testing.T) {
 	if lines := w.log.entries(t, "request"); len(lines) != asked || lines[0]["remote_addr"] != lines[asked-2]["remote_addr"] {
 		t.Errorf("%d lines for %d requests", len(lines), asked)
 	}
+}
+
+// Clients that say nothing, and those that were answered, rest: they cost no goroutine, and are answered when they say something.
+func TestNewClientsRest(t *testing.T) {
+	noLeaks(t)
+	w := site(t, map[string]string{"a.css": "a"}, nil)
+	l := listen(t)
+	w.serve(t, Socket{Listener: l, Name: "http"})
+	const asks, clients = "GET /a.css HTTP/1.1\r\nHost: x\r\n\r\n", 200
+	ask := func(c net.Conn) {
+		t.Helper()
+		io.WriteString(c, asks)
+		reply := make([]byte, 1<<10)
+		for n := 0; !strings.HasSuffix(string(reply[:n]), "\r\n\r\na"); {
+			m, err := c.Read(reply[n:])
+			if err != nil {
+				t.Fatalf("%q, %v", reply[:n], err)
+			}
+			n += m
+		}
+	}
+	first := dial(t, l)
+	for range 4 { // unknown, wanted, kept
+		ask(first)
+	}
+	before := runtime.NumGoroutine()
+	var all []net.Conn
+	for range clients {
+		all = append(all, dial(t, l))
+	}
+	eventually(t, "all are open", func() bool { return w.Open() == clients+1 })
+	for _, c := range all[:clients/2] {
+		ask(c)
+	}
+	if n := runtime.NumGoroutine() - before; n > clients/10 {
+		t.Errorf("%d clients that rest cost %d goroutines", clients, n)
+	}
+	for _, c := range all { // for half of them the second time
+		ask(c)
+	}
+	for _, c := range all[:clients/4] {
+		c.Close()
+	}
+	eventually(t, "those that have left are forgotten", func() bool { return w.Open() == clients+1-clients/4 })
 }
