@@ -20,6 +20,7 @@ func (s *Server) handshake(c *connection) {
 	c.transport.SetDeadline(time.Time{})
 	state := secured.ConnectionState()
 	c.secure(secured, state)
+	c.transport.acknowledge()
 	s.hear(c)
 }
 

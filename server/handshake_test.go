@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -154,5 +155,32 @@ func TestNoTimeLimits(t *testing.T) {
 			reply.Body.Close()
 		}
 		c.CloseIdleConnections()
+	}
+}
+
+// A client that waits for the acknowledgement of all it has sent before it asks must not wait for a delayed one, which takes 40 ms on
+// Linux. It is told apart by the quickest of a few.
+func TestRequestRightAfterHandshake(t *testing.T) {
+	t.Parallel()
+	w := build(t, saying("x"), nil)
+	l := listen(t)
+	w.serve(t, Socket{Listener: l, TLS: true})
+	quickest := time.Hour
+	for range 8 {
+		raw := dial(t, l)
+		raw.(*net.TCPConn).SetNoDelay(false)
+		c := tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := c.Read(make([]byte, 1<<10)); err != nil {
+			t.Fatal(err)
+		}
+		quickest = min(quickest, time.Since(began))
+	}
+	if quickest > 30*time.Millisecond {
+		t.Errorf("the first request takes %s", quickest)
 	}
 }

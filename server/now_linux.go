@@ -33,3 +33,6 @@ func heldBySocket(fd int) int {
 	}
 	return n
 }
+
+// acknowledgeNow sends the acknowledgement that the kernel would hold back (tcp(7), TCP_QUICKACK). On others than TCP it does nothing.
+func acknowledgeNow(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) }
