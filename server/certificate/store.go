@@ -14,6 +14,7 @@ import (
 // All methods may be called from several goroutines. A Store comes from [Open] or [OpenDevelopment].
 type Store struct {
 	certFile, keyFile string // empty when the pair lives in memory only
+	opened            watch  // what the files were when Open read them
 
 	reload  sync.Mutex // one reload at a time, so that an older reading never replaces a newer one
 	current atomic.Pointer[tls.Certificate]
@@ -21,11 +22,12 @@ type Store struct {
 
 // Open loads a key pair, by the rules and with the errors of [Load], and remembers its files for [Store.Reload].
 func Open(certFile, keyFile string) (*Store, error) {
+	opened := opening(certFile, keyFile, time.Now())
 	pair, err := Load(certFile, keyFile)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{certFile: certFile, keyFile: keyFile}
+	s := &Store{certFile: certFile, keyFile: keyFile, opened: opened}
 	s.current.Store(pair)
 	return s, nil
 }

@@ -22,8 +22,7 @@ func (s *Store) Watch(ctx context.Context, every time.Duration, report func(leaf
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	// Zero, not the state found here: the files may have changed since Open read them.
-	var w watch
+	w := s.opened // not the state found here: the files may have changed since
 	for {
 		select {
 		case <-ctx.Done():
@@ -40,6 +39,15 @@ type watch struct {
 	settled bool // the pair was read well when its files had stood still for one interval
 	told    bool // the failure in this state was reported
 	failing bool // the latest report was a failure
+}
+
+// fileStep is how coarse the times of files can be (FAT's are even seconds).
+const fileStep = 2 * time.Second
+
+// opening is what is known before the files are read at a time: files that have long stood still need not be read once more.
+func opening(certFile, keyFile string, now time.Time) watch {
+	seen := stateOf(certFile, keyFile)
+	return watch{seen: seen, settled: seen.cert.isOld(now) && seen.key.isOld(now)}
 }
 
 // look reloads the pair when its files changed, and once more one interval later. The second reading catches what was
@@ -87,4 +95,9 @@ func identityOf(file string) identity {
 		return identity{err: err}
 	}
 	return identity{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
+}
+
+// isOld tells whether no change can have gone unnoticed because it came with the same time as the last one.
+func (i identity) isOld(now time.Time) bool {
+	return i.err == nil && now.Sub(time.Unix(i.ctime.Unix())) > fileStep
 }

@@ -217,3 +217,16 @@ func TestWatchOfNothing(t *testing.T) {
 		t.Errorf("changed %t, %v", changed, err)
 	}
 }
+
+// Files that have stood still for long are not read again; others may have changed while they were read, and are.
+func TestOpeningLooksOnce(t *testing.T) {
+	s := newPair(t, "first.example").open(t)
+	for after, settled := range map[time.Duration]bool{0: false, fileStep / 2: false, 2 * fileStep: true, -time.Hour: false} {
+		if got := opening(s.CertFile(), s.KeyFile(), time.Now().Add(after)).settled; got != settled {
+			t.Errorf("%s after they changed the files are settled: %t", after, got)
+		}
+	}
+	if opening(s.CertFile(), s.KeyFile()+".gone", time.Now().Add(time.Hour)).settled {
+		t.Error("a file that is not there is settled")
+	}
+}
