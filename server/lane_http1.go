@@ -85,20 +85,28 @@ func (l *lane) find(site *serving, now time.Time) bool {
 
 // write sends what it can without waiting. The next step is flush when not all of it went out.
 func (l *lane) write(b []byte) step {
-	large := l.tls != nil && len(b) > tlsRecord
-	if large {
-		l.transport.gathering(true)
-	}
-	if _, err := l.Conn.Write(b); err != nil {
-		return nextEnd
-	}
-	if large && l.transport.gathering(false) != nil {
-		return nextEnd
+	for more := true; more; more = len(b) > 0 {
+		part := b[:min(len(b), bulk)]
+		if b = b[len(part):]; !l.writePart(part) {
+			return nextEnd
+		}
 	}
 	if l.transport.queued() > 0 {
 		return nextFlush
 	}
 	return nextWait
+}
+
+// writePart sends at most bulk, the records of TLS together.
+func (l *lane) writePart(b []byte) bool {
+	large := l.tls != nil && len(b) > tlsRecord
+	if large {
+		l.transport.gathering(true)
+	}
+	if _, err := l.Conn.Write(b); err != nil {
+		return false
+	}
+	return !large || l.transport.gathering(false) == nil
 }
 
 // tlsRecord is the most that one record of TLS holds (RFC 8446 §5.1).
