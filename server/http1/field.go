@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
+	"github.com/rouse-server/rouse/server/characters"
 	"github.com/rouse-server/rouse/server/reply"
 )
 
@@ -64,7 +65,7 @@ func name(b []byte, lower *[longestName]byte) (n int) {
 		}
 		n += 8
 	}
-	for n < len(b) && b[n] != ':' && isToken(b[n]) {
+	for n < len(b) && b[n] != ':' && characters.InToken(b[n]) {
 		if n < len(lower) {
 			lower[n] = b[n] | 0x20
 		}

@@ -2,7 +2,10 @@
 // may answer.
 package http1
 
-import "github.com/rouse-server/rouse/server/reply"
+import (
+	"github.com/rouse-server/rouse/server/characters"
+	"github.com/rouse-server/rouse/server/reply"
+)
 
 // Verdict is what the beginning of a connection's bytes is.
 type Verdict int
@@ -84,13 +87,13 @@ func target(b []byte, begin int) (end int, v Verdict) {
 	}
 	for end += simple(b[end:most]); end < most && b[end] != ' '; end += 1 + simple(b[end+1:most]) {
 		switch {
-		case inTarget(b[end]):
+		case characters.InTarget(b[end]):
 		case b[end] != '%':
 			return 0, Odd
 		default:
 			digits := b[end+1 : min(end+3, most)]
 			for _, c := range digits {
-				if !isHex(c) {
+				if !characters.IsHex(c) {
 					return 0, Odd
 				}
 			}

@@ -3,35 +3,19 @@ package http2
 import (
 	"net/http"
 	"strings"
+
+	"github.com/rouse-server/rouse/server/characters"
 )
 
-// The sets of characters are bits of two words: those below 64, and those from 64 to 127.
-const (
-	digits     = 0x3FF << '0'
-	lowerCase  = 0x3FFFFFF << ('a' - 64)
-	upperCase  = 0x3FFFFFF << ('A' - 64)
-	tokenLow   = digits | 1<<'!' | 1<<'#' | 1<<'$' | 1<<'%' | 1<<'&' | 1<<'\'' | 1<<'*' | 1<<'+' | 1<<'-' | 1<<'.'
-	tokenHigh  = lowerCase | 1<<('^'-64) | 1<<('_'-64) | 1<<('`'-64) | 1<<('|'-64) | 1<<('~'-64)
-	targetLow  = digits | 1<<'!' | 1<<'$' | 1<<'&' | 1<<'\'' | 1<<'(' | 1<<')' | 1<<'*' | 1<<'+' | 1<<',' | 1<<'-' | 1<<'.' | 1<<'/' | 1<<':' | 1<<';' | 1<<'=' | 1<<'?'
-	targetHigh = lowerCase | upperCase | 1<<('@'-64) | 1<<('_'-64) | 1<<('~'-64)
-	hostLow    = digits | 1<<'-' | 1<<'.' | 1<<':'
-	hostHigh   = lowerCase | upperCase | 1<<('['-64) | 1<<(']'-64) | 1<<('_'-64)
-)
-
-// in tells whether a set holds c. A shift by 64 and more leaves nothing.
-func in(c byte, low, high uint64) bool { return (low>>c|high>>(c-64))&1 != 0 }
-
-func consistsOf(text string, low, high uint64) bool {
-	for i := range len(text) {
-		if !in(text[i], low, high) {
+// isFieldName tells whether a name is a token in lower case (RFC 9113 §8.2.1).
+func isFieldName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !characters.InToken(c) || 'A' <= c && c <= 'Z' {
 			return false
 		}
 	}
-	return true
+	return name != ""
 }
-
-// isFieldName tells whether a name is a token in lower case (RFC 9113 §8.2.1).
-func isFieldName(name string) bool { return name != "" && consistsOf(name, tokenLow, tokenHigh) }
 
 // isFieldValue is what net/http takes: anything without control characters but tabs.
 func isFieldValue(value string) bool {
@@ -60,8 +44,8 @@ func isTarget(path string) bool {
 	}
 	for i := 0; i < len(path); i++ {
 		switch c := path[i]; {
-		case in(c, targetLow, targetHigh):
-		case c == '%' && i+2 < len(path) && isHex(path[i+1]) && isHex(path[i+2]):
+		case characters.InTarget(c):
+		case c == '%' && i+2 < len(path) && characters.IsHex(path[i+1]) && characters.IsHex(path[i+2]):
 			i += 2
 		default:
 			return false
@@ -70,12 +54,15 @@ func isTarget(path string) bool {
 	return true
 }
 
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
-}
-
 // isHost tells whether text is made of what names, addresses and ports are made of.
-func isHost(text string) bool { return text != "" && consistsOf(text, hostLow, hostHigh) }
+func isHost(text string) bool {
+	for i := range len(text) {
+		if !characters.InHost(text[i]) {
+			return false
+		}
+	}
+	return text != ""
+}
 
 // canonical is the name as net/http writes it.
 func canonical(name string) string { return http.CanonicalHeaderKey(name) }
