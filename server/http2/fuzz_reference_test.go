@@ -98,7 +98,7 @@ func compareRuns(t *testing.T, input []byte, ours, theirs run) {
 		if have != nil && have.end == malformed && have.body == want.body { // a body shorter than its content-length (RFC 9113 §8.1.1)
 			continue
 		}
-		if have == nil || have.end != "END_STREAM" && !resetByInput(input, id) {
+		if (have == nil || have.end != "END_STREAM") && !resetByInput(input, id) {
 			t.Errorf("%q: stream %d: the engine sends %v, x/net/http2 %v", input, id, have, want)
 		}
 	}
