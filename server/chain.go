@@ -47,7 +47,11 @@ func (s *Server) serve(site *Site) *serving {
 		s.vitals.measured,                      // and so is what is counted
 	}, v.counted)
 	if c := site.config; s.config.Lane != "off" && c.ReplyCache > 0 && c.BasicAuth == "" && c.BasicAuthFile == "" {
-		v.replies = reply.NewCache(reply.Limits{Bytes: int64(c.ReplyCache), Body: longestKept, Life: time.Duration(c.ReplyTTL)})
+		limits := reply.Limits{Bytes: int64(c.ReplyCache), Body: longestKept, Life: time.Duration(c.ReplyTTL), Trust: 60}
+		if c.SiteRules {
+			limits.Trust = 10 // files that have nothing to do with the reply's own may change it
+		}
+		v.replies = reply.NewCache(limits)
 	}
 	return v
 }

@@ -110,17 +110,18 @@ func (a *accepter) rest(fd int, from *peer, answered bool) bool {
 
 // open deals with the first words of a new client that has rested. It runs on the lot's goroutine.
 func (l *lane) open(o *opener, p *parked) {
+	was := phase(l.phase.Swap(int32(active))) // before the bytes leave the kernel, where the drain would see them
 	if !l.lift(p) {
 		return
 	}
-	l.was = phase(l.phase.Swap(int32(active))) // before the bytes leave the kernel, where the drain would see them
+	l.was = was
 	h := o.hear(int(p.fd), p)
 	switch {
 	case h.outcome == gone, h.outcome == answered && h.last:
 		closeNow(int(p.fd))
 		l.Close()
 	case h.outcome == silent:
-		l.phase.Store(int32(l.was))
+		l.phase.Store(int32(was))
 		l.rest(p)
 	case h.outcome == answered:
 		l.asked = true

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rouse-server/rouse/server/accept"
 	"github.com/rouse-server/rouse/server/cache"
@@ -118,6 +119,7 @@ func (h *handler) serve(p *response, r *http.Request) {
 		return
 	}
 	p.outcome.Path = target.pathOf(r.URL.Path)
+	p.sought = time.Now()
 	found, err := h.find(target, h.Markdown && r.Method != http.MethodOptions && wantsMarkdown(r.Header["Accept"]))
 	if err != nil {
 		h.fail(p, r, err)

@@ -2,10 +2,12 @@ package files
 
 import (
 	"net/http"
+	"path"
 	"syscall"
 	"time"
 
 	"github.com/rouse-server/rouse/server/reply"
+	"github.com/rouse-server/rouse/server/tree"
 )
 
 // mark says to a recording that the reply which is about to begin may be sent again. The body is known then, if it is that of
@@ -20,22 +22,40 @@ func (s *sending) mark(status int) {
 		s.recording.Mark(nil)
 	case status == http.StatusNotModified:
 		s.recording.Mark(nil)
-		s.recording.Source(s.source())
+		s.source()
 	default:
-		s.recording.Source(s.source())
+		s.source()
 		if body, known := s.recording.Mark(s.variant()); known {
 			s.body, s.known = body, true
 		}
 	}
 }
 
-// source tells whether the file is still in the state that it is in now.
-func (s *sending) source() func() bool {
-	tree, name, id := s.h.tree, s.name, s.id
-	return func() bool {
-		var stat syscall.Stat_t
-		return tree.Stat(name, &stat) == nil && identity(&stat) == id
+// source says how to find out whether the file, and the folder that it was found in, are still as they are now: what appears beside a file
+// may be served in its place (an index file, a precompressed one). Of a folder that changed while the file was sought it says nothing.
+func (s *sending) source() {
+	tree, name, folder, id := s.h.tree, s.name, path.Dir(s.name), s.id
+	around, err := stateOf(tree, folder)
+	if err != nil || !around.settled(s.sought) {
+		return
 	}
+	s.recording.Source(func() bool {
+		now, err := stateOf(tree, name)
+		if err != nil || now != id {
+			return false
+		}
+		now, err = stateOf(tree, folder)
+		return err == nil && now == around
+	})
+}
+
+// stateOf is the state of what has a name.
+func stateOf(t *tree.Tree, name string) (Identity, error) {
+	var stat syscall.Stat_t
+	if err := t.Stat(name, &stat); err != nil {
+		return Identity{}, err
+	}
+	return identity(&stat), nil
 }
 
 // How long ago a file must have changed last for the next change to show in its times: longer than a tick of the kernel's clock

@@ -40,7 +40,7 @@ type lane struct {
 }
 
 func newLane(t testing.TB, h http.Handler) *lane {
-	return &lane{t, h, reply.NewCache(reply.Limits{Bytes: 8 << 20, Body: 64 << 10, Life: time.Second}), 0}
+	return &lane{t, h, reply.NewCache(reply.Limits{Bytes: 8 << 20, Body: 64 << 10, Life: time.Second, Trust: 10}), 0}
 }
 
 // ask returns what the client gets but for the date, and what was found.
@@ -164,6 +164,31 @@ func TestMarkedFileChanges(t *testing.T) {
 	if got, finding := l.ask(get("/a.txt")); finding != reply.Due || !strings.HasPrefix(got, "HTTP/1.1 404 ") {
 		t.Errorf("once it is gone: %d, %.20q", finding, got)
 	}
+}
+
+// What appears beside a file that was sent is sent in its place after one life, without which the chain is not asked for long.
+func TestMarkedFolderChanges(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.txt"), strings.Repeat("as it is ", 100))
+	settle(t, dir)
+	l := newLane(t, serving(t, dir, tree.Options{}, Options{Static: true}))
+	ask := func(want reply.Finding, encoded bool) {
+		t.Helper()
+		got, finding := l.ask(get("/a.txt", "Accept-Encoding", "gzip"))
+		if finding != want || strings.Contains(got, "Content-Encoding: gzip") != encoded {
+			t.Errorf("finding %d, want %d; encoded is to be %t: %.300q", finding, want, encoded, got)
+		}
+	}
+	ask(reply.Unknown, false)
+	ask(reply.Wanted, false)
+	for range 5 {
+		l.now += 3 * time.Second / 2
+		ask(reply.Good, false)
+	}
+	write(t, filepath.Join(dir, "a.txt.gz"), "short")
+	ask(reply.Good, false) // still in its life
+	l.now += 3 * time.Second / 2
+	ask(reply.Due, true)
 }
 
 func TestMarkedFallback(t *testing.T) {

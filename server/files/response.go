@@ -3,6 +3,7 @@ package files
 import (
 	"io"
 	"net/http"
+	"time"
 )
 
 // response is a ResponseWriter that calls finish once, just before the header goes out. It keeps sendfile(2) within reach.
@@ -10,7 +11,8 @@ type response struct {
 	http.ResponseWriter
 	request *http.Request
 	finish  func(http.Header, *http.Request, Outcome)
-	outcome Outcome // without the status; File holds if the status is one of a file
+	outcome Outcome   // without the status; File holds if the status is one of a file
+	sought  time.Time // when the file was begun to be looked for
 	began   bool
 }
 

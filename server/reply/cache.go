@@ -12,6 +12,7 @@ type Limits struct {
 	Bytes int64         // of memory altogether; 0 keeps nothing
 	Body  int           // the longest body that is kept, in bytes
 	Life  time.Duration // how long a reply is sent without being held against the chain; 0: never
+	Trust int           // for how many lives it may be held against its source alone, without the chain
 }
 
 // Cache keeps replies. All methods may be called from several goroutines.
@@ -139,12 +140,9 @@ func (c *Cache) judge(found *Reply, now time.Duration) (*Reply, Finding) {
 	return nil, Unknown
 }
 
-// trusted is how many lives a reply is held against its source alone, until the chain is asked again.
-const trusted = 10
-
 // holds tells whether a reply holds as far as its source tells, without the chain.
 func (c *Cache) holds(found *Reply, now time.Duration) bool {
-	return found.holds != nil && int64(now)-found.asked.Load() < trusted*int64(c.limits.Life) && found.kept.holds()
+	return found.holds != nil && int64(now)-found.asked.Load() < int64(c.limits.Trust)*int64(c.limits.Life) && found.kept.holds()
 }
 
 // missing tells what is to be done for a request for which nothing is kept. What is asked for once only is not wanted.

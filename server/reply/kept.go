@@ -111,7 +111,7 @@ const overhead = int64(unsafe.Sizeof(Reply{})) + 64
 const sizeOfVariant = 96
 
 // sizeOfSource is what a function for Source takes, in bytes, with what it knows.
-const sizeOfSource = 192
+const sizeOfSource = 320
 
 // sizeOf is how much memory a piece of n bytes takes: the allocator rounds up, by an eighth at most (runtime/sizeclasses.go).
 func sizeOf(n int) int64 { return int64(n + n/8 + 16) }

@@ -88,4 +88,4 @@ func says(text string, pairs ...string) http.HandlerFunc {
 	}
 }
 
-func limits() Limits { return Limits{Bytes: 8 << 20, Body: 64 << 10, Life: time.Second} }
+func limits() Limits { return Limits{Bytes: 8 << 20, Body: 64 << 10, Life: time.Second, Trust: 10} }
