@@ -178,13 +178,6 @@ func (p *parked) readable() bool {
 	return n > 0
 }
 
-// count returns how many connections are parked.
-func (l *lot) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.spaces)
-}
-
 // close closes all that is parked, and returns when wake is not called any more. It must not be called by wake.
 func (l *lot) close() {
 	l.mu.Lock()

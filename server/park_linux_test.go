@@ -206,3 +206,10 @@ func TestParkOutOfDescriptors(t *testing.T) {
 		}
 	}
 }
+
+// count is how many connections are parked.
+func (l *lot) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.spaces)
+}

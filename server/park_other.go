@@ -26,8 +26,6 @@ func (l *lot) park(net.Conn, any) (*parked, error) { return nil, errors.ErrUnsup
 
 func (l *lot) keep(*parked) error { return errors.ErrUnsupported }
 
-func (l *lot) count() int { return 0 }
-
 func (l *lot) close() {}
 
 func (p *parked) unpark() (net.Conn, error) { return nil, errors.ErrUnsupported }

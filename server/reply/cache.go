@@ -57,26 +57,6 @@ const (
 	Good                   // the reply may be sent
 )
 
-// Recheck is Peek, and holds a reply whose life is over against its source, as Find does.
-func (c *Cache) Recheck(r *Request, now time.Duration) *Reply {
-	if c.queue.most <= 0 {
-		return nil
-	}
-	r.asked, r.key = now, c.key(r)
-	found := c.shard(r).find(r)
-	if found == nil {
-		return nil
-	}
-	reply, finding := c.judge(found, now)
-	if finding == Due && c.limits.Life > 0 {
-		found.checking.Store(0) // for who asks the chain
-	}
-	if finding != Good {
-		return nil
-	}
-	return reply
-}
-
 // Find returns the reply that is kept for a request, nil for Unknown and Wanted. now is a monotonic time. It allocates
 // nothing when the finding is Good. Wanted and Due are told to one caller, who runs the chain with a Recording; others get
 // Unknown, or the reply as Good, meanwhile: that until its life is over twice.

@@ -151,13 +151,19 @@ func (a *again) close() {
 	}
 }
 
-func (a *again) result(took, cpu time.Duration) loadResult {
-	slices.Sort(a.took)
-	r := loadResult{requests: int64(len(a.took)), attempts: a.attempts, client: cpu}
-	r.rate = float64(r.requests) / took.Seconds()
+// summary is what the times of requests, which it sorts, tell of a round that took so long.
+func summary(times []time.Duration, took time.Duration) loadResult {
+	slices.Sort(times)
+	r := loadResult{requests: int64(len(times)), rate: float64(len(times)) / took.Seconds()}
 	if r.requests > 0 {
-		r.p50, r.p99 = a.took[r.requests/2], a.took[r.requests*99/100]
+		r.p50, r.p99 = times[r.requests/2], times[r.requests*99/100]
 	}
+	return r
+}
+
+func (a *again) result(took, cpu time.Duration) loadResult {
+	r := summary(a.took, took)
+	r.attempts, r.client = a.attempts, cpu
 	var reasons []string
 	for reason, count := range a.lost {
 		if r.lost += count; count > 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"runtime"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -182,11 +181,7 @@ func (a *asker) close() {
 }
 
 func (a *asker) result(took, server time.Duration) loadResult {
-	slices.Sort(a.took)
-	r := loadResult{requests: int64(len(a.took)), bytes: a.bytes, server: server}
-	r.rate = float64(r.requests) / took.Seconds()
-	if r.requests > 0 {
-		r.p50, r.p99 = a.took[r.requests/2], a.took[r.requests*99/100]
-	}
+	r := summary(a.took, took)
+	r.bytes, r.server = a.bytes, server
 	return r
 }
