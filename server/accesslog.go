@@ -41,12 +41,24 @@ func logged(l *requestLog) link {
 				if entry.User = reply.user; reply.quiet {
 					level = slog.LevelDebug
 				}
-				l.to.LogAttrs(context.Background(), level, "request", slog.Any("", entry))
+				l.write(level, entry)
 			}()
 			next.ServeHTTP(reply, r)
 			complete = true
 		})
 	}
+}
+
+// write writes the line of an entry, if the log takes its level; whether it takes lines at info was asked before. The record is
+// made by hand: slog.Logger would look for its caller and ask for the time again.
+func (l *requestLog) write(level slog.Level, e *AccessEntry) {
+	ctx, handler := context.Background(), l.to.Handler()
+	if level < slog.LevelInfo && !handler.Enabled(ctx, level) {
+		return
+	}
+	r := slog.NewRecord(e.Begun.Add(e.Duration), level, "request", 0)
+	r.AddAttrs(slog.Any("", e))
+	handler.Handle(ctx, r)
 }
 
 // begin notes what handlers may change.

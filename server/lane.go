@@ -26,12 +26,13 @@ type lane struct {
 	*connection
 	*exchange // nil while it rests
 	raw       syscall.RawConn
-	isReady   func(fd uintptr) bool // the method ready; nil while it rests
-	restless  atomic.Bool           // it cannot rest
-	asked     bool                  // a request was answered
-	over      bool                  // the connection ends when all is sent
-	drained   bool                  // the last read took all that there was
-	again     bool                  // the next read is the second one
+	isReady   func(fd uintptr) bool  // the method ready; nil while it rests
+	restless  atomic.Bool            // it cannot rest
+	asked     bool                   // a request was answered
+	over      bool                   // the connection ends when all is sent
+	drained   bool                   // the last read took all that there was
+	again     bool                   // the next read is the second one
+	name      atomic.Pointer[string] // its client as the log has it; nil: nobody has asked
 	scope     reply.Scope
 	http2     *http2.Conn // nil: HTTP/1.1
 	output    output      // of http2

@@ -17,7 +17,13 @@ func (l *requestLog) enabled() bool { return l.to.Enabled(context.Background(), 
 
 // entry begins the log's line of a plain request, as requestLog.begin does for others.
 func (l *lane) entry(site *serving, r *reply.Request, begun time.Time) *AccessEntry {
-	e := site.log.entry(client(l.RemoteAddr()), addressOf(l.RemoteAddr()), r, begun)
+	name := l.name.Load()
+	if name == nil { // streams may ask at once
+		text := client(l.RemoteAddr())
+		name = &text
+		l.name.Store(name)
+	}
+	e := site.log.entry(*name, l.RemoteAddr(), r, begun)
 	if e.TLS = l.tls != nil; l.http2 != nil {
 		e.Protocol = "HTTP/2.0"
 	}
@@ -26,16 +32,21 @@ func (l *lane) entry(site *serving, r *reply.Request, begun time.Time) *AccessEn
 
 // plainEntry begins the line of a client that has no connection of ours.
 func (s *Server) plainEntry(site *serving, from net.Addr, r *reply.Request, begun time.Time) *AccessEntry {
-	return site.log.entry(client(from), addressOf(from), r, begun)
+	return site.log.entry(client(from), from, r, begun)
 }
 
-func (l *requestLog) entry(name string, peer netip.Addr, r *reply.Request, begun time.Time) *AccessEntry {
-	e := &AccessEntry{
-		Begun: begun, Client: name, Method: method(r.Head), URI: string(r.Target), Protocol: "HTTP/1.1",
-		Host: string(r.Host), UserAgent: string(r.UserAgent), Referer: string(r.Referer),
+func (l *requestLog) entry(name string, peer net.Addr, r *reply.Request, begun time.Time) *AccessEntry {
+	e := &AccessEntry{Begun: begun, Client: name, Method: method(r.Head), Protocol: "HTTP/1.1"}
+	room := make([]byte, 0, 512) // on the stack, as a rule: all texts are parts of one
+	text := string(append(append(append(append(room, r.Target...), r.Host...), r.UserAgent...), r.Referer...))
+	for _, part := range [...]struct {
+		to     *string
+		length int
+	}{{&e.URI, len(r.Target)}, {&e.Host, len(r.Host)}, {&e.UserAgent, len(r.UserAgent)}, {&e.Referer, len(r.Referer)}} {
+		*part.to, text = text[:part.length], text[part.length:]
 	}
 	if l.realIP || l.forwardedFor || len(l.proxies) > 0 {
-		l.claims(e, peer, claimed(r))
+		l.claims(e, addressOf(peer), claimed(r))
 	}
 	return e
 }
@@ -76,7 +87,7 @@ func (s *Server) count(site *serving, head bool, status int, host string, bytes 
 	s.vitals.metrics.Observe(method(head), status, host, bytes, took)
 	if entry != nil {
 		entry.Duration, entry.Status, entry.Bytes, entry.Aborted = took, status, bytes, aborted
-		site.log.to.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.Any("", entry))
+		site.log.write(slog.LevelInfo, entry)
 	}
 }
 
@@ -101,5 +112,5 @@ func (s *Server) remarked(l *lane, site *serving, w *recorder, r *reply.Request,
 		level = slog.LevelDebug
 	}
 	entry.Duration, entry.Status, entry.Bytes, entry.User, entry.Aborted = took, status, bytes, w.user, aborted || w.err != nil
-	site.log.to.LogAttrs(context.Background(), level, "request", slog.Any("", entry))
+	site.log.write(level, entry)
 }

@@ -13,17 +13,20 @@ import (
 )
 
 const (
-	logQueue    = 1 << 20         // bytes that wait to be written
-	logFarewell = 2 * time.Second // how long the last lines may take
+	logQueue    = 1 << 20                // bytes that wait to be written
+	logGather   = 100 * time.Millisecond // from one write to the next
+	logFarewell = 2 * time.Second        // how long the last lines may take
 )
 
 // logFile is a file that lines are appended to. Lines wait in a queue of bounded size and are written by a goroutine of its
-// own: a disk that is full or stands still loses lines, and holds up no request.
+// own: a disk that is full or stands still loses lines, and holds up no request. A line after a pause is written at once; those
+// that follow it closely are gathered, many in one write.
 type logFile struct {
-	path string
-	tell func(text string, attributes ...any) // says on standard error what went wrong
-	wake chan struct{}                        // gets a value, if there is room, when there is something to do
-	done chan struct{}                        // closed when all is written
+	path  string
+	tell  func(text string, attributes ...any) // says on standard error what went wrong
+	wake  chan struct{}                        // gets a value, if there is room, when there is something to do
+	hurry chan struct{}                        // the same, when it is not to wait for more lines
+	done  chan struct{}                        // closed when all is written
 
 	mu      sync.Mutex
 	pending []byte
@@ -38,9 +41,13 @@ func openLogFile(path string, tell func(string, ...any)) (*logFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &logFile{path: path, tell: tell, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	f := newLogFile(path, tell)
 	go f.run(file)
 	return f, nil
+}
+
+func newLogFile(path string, tell func(string, ...any)) *logFile {
+	return &logFile{path: path, tell: tell, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // appendTo opens a file so that a pipe without a reader is an error and no wait.
@@ -83,13 +90,20 @@ func writable(path string) error {
 // Write queues a line. It never fails.
 func (f *logFile) Write(line []byte) (int, error) {
 	f.mu.Lock()
+	first := len(f.pending) == 0
 	if f.closed || len(f.pending)+len(line) > logQueue {
 		f.lost++
 	} else {
 		f.pending = append(f.pending, line...)
 	}
+	many := len(f.pending) > logQueue/4
 	f.mu.Unlock()
-	f.stir()
+	if first {
+		stir(f.wake)
+	}
+	if many {
+		stir(f.hurry)
+	}
 	return len(line), nil
 }
 
@@ -98,7 +112,8 @@ func (f *logFile) Reopen() {
 	f.mu.Lock()
 	f.reopen = true
 	f.mu.Unlock()
-	f.stir()
+	stir(f.wake)
+	stir(f.hurry)
 }
 
 // Close writes what is queued, if the disk lets it.
@@ -106,7 +121,8 @@ func (f *logFile) Close() {
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
-	f.stir()
+	stir(f.wake)
+	stir(f.hurry)
 	select {
 	case <-f.done:
 	case <-time.After(logFarewell):
@@ -114,10 +130,18 @@ func (f *logFile) Close() {
 	}
 }
 
-func (f *logFile) stir() {
+func stir(c chan<- struct{}) {
 	select {
-	case f.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
+	}
+}
+
+// gather waits for more lines.
+func (f *logFile) gather() {
+	select {
+	case <-f.hurry:
+	case <-time.After(logGather):
 	}
 }
 
@@ -134,7 +158,7 @@ func (f *logFile) run(file *os.File) {
 		f.lost, f.reopen = 0, false
 		f.mu.Unlock()
 		w.write(lines, lost)
-		if cap(lines) > logQueue/16 {
+		if cap(lines) > max(4*len(lines), logQueue/16) {
 			lines = nil // a burst is over
 		}
 		if reopen {
@@ -143,6 +167,7 @@ func (f *logFile) run(file *os.File) {
 		if closed {
 			return
 		}
+		f.gather()
 	}
 }
 

@@ -278,7 +278,7 @@ func TestStuckDisk(t *testing.T) {
 	}
 	defer r.Close()
 	var told shared
-	f := &logFile{path: "x", tell: slog.New(slog.NewJSONHandler(&told, nil)).Error, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	f := newLogFile("x", slog.New(slog.NewJSONHandler(&told, nil)).Error)
 	go f.run(w)
 	line := bytes.Repeat([]byte("x"), 1023)
 	line = append(line, '\n')
