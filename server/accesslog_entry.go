@@ -6,7 +6,8 @@ import (
 )
 
 // AccessEntry is what the log tells of a request. It is the only attribute of a record whose message is "request": handlers
-// of log/slog write its fields, and a handler that knows the type may write a line of another form.
+// of log/slog write its fields, and a handler that knows the type may write a line of another form. It is theirs until they
+// return: the memory serves the next request.
 type AccessEntry struct {
 	Begun        time.Time
 	Duration     time.Duration

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -51,31 +52,25 @@ func appendNumber(b []byte, n int64) []byte {
 // as the bytes in also, as \xhh or by its short form.
 func appendEscaped(b []byte, text, also string) []byte {
 	const short = "\b\n\r\t\v"
+	plain := 0 // where what needs no escape began
 	for i := range len(text) {
 		c := text[i]
+		if c > ' ' && c < 0x7f && c != '"' && c != '\\' || c == ' ' && also == "" {
+			continue
+		}
+		b = append(b, text[plain:i]...)
+		plain = i + 1
+		at := strings.IndexByte(short, c)
 		switch {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
-		case c > ' ' && c < 0x7f || c == ' ' && also == "":
-			b = append(b, c)
+		case at >= 0:
+			b = append(b, '\\', "bnrtv"[at])
 		default:
-			if at := indexByte(short, c); at >= 0 {
-				b = append(b, '\\', "bnrtv"[at])
-				continue
-			}
 			b = fmt.Appendf(b, `\x%02x`, c)
 		}
 	}
-	return b
-}
-
-func indexByte(text string, c byte) int {
-	for i := range len(text) {
-		if text[i] == c {
-			return i
-		}
-	}
-	return -1
+	return append(b, text[plain:]...)
 }
 
 // AppendHuman appends the entry for people: method, status, URI, size, duration, client, protocol. On a terminal these are

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rouse-server/rouse/server/http1"
@@ -12,8 +13,9 @@ import (
 // sentReply is a kept reply that was sent, as far as the log and the counts need it.
 type sentReply struct {
 	*reply.Reply
-	head  bool
-	entry *AccessEntry // nil: nothing is logged
+	head   bool
+	logged bool
+	entry  AccessEntry // if it is logged
 }
 
 // requests answers requests of HTTP/1.1 as long as there are kept replies for them, all in one write.
@@ -114,19 +116,25 @@ const tlsRecord = 16 << 10
 
 // note remembers a reply for the log and the counts.
 func (l *lane) note(site *serving, begun time.Time, logs bool) {
-	one := sentReply{Reply: l.kept, head: l.request.Head}
-	if logs {
-		one.entry = l.entry(site, &l.request, begun)
+	l.sent = slices.Grow(l.sent, 1)[:len(l.sent)+1]
+	one := &l.sent[len(l.sent)-1]
+	if one.Reply, one.head, one.logged = l.kept, l.request.Head, logs; logs {
+		l.fill(&one.entry, site, &l.request, begun)
 	}
-	l.sent = append(l.sent, one)
 }
 
 // tell counts and logs what was noted.
 func (l *lane) tell(site *serving, begun time.Time) {
 	took := time.Since(begun)
-	for i, one := range l.sent {
-		l.server.count(site, one.head, one.Status, one.Host, int64(len(one.Body)), took, one.entry, false)
-		l.sent[i] = sentReply{}
+	for i := range l.sent {
+		one, entry := &l.sent[i], (*AccessEntry)(nil)
+		if one.logged {
+			entry = &one.entry
+		}
+		l.server.count(site, one.head, one.Status, one.Host, int64(len(one.Body)), took, entry, false)
+		if one.Reply = nil; one.logged {
+			one.entry = AccessEntry{}
+		}
 	}
 	l.sent = l.sent[:0]
 }

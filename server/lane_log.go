@@ -17,26 +17,34 @@ func (l *requestLog) enabled() bool { return l.to.Enabled(context.Background(), 
 
 // entry begins the log's line of a plain request, as requestLog.begin does for others.
 func (l *lane) entry(site *serving, r *reply.Request, begun time.Time) *AccessEntry {
+	e := &AccessEntry{}
+	l.fill(e, site, r, begun)
+	return e
+}
+
+// fill is the same for an entry that is there.
+func (l *lane) fill(e *AccessEntry, site *serving, r *reply.Request, begun time.Time) {
 	name := l.name.Load()
 	if name == nil { // streams may ask at once
 		text := client(l.RemoteAddr())
 		name = &text
 		l.name.Store(name)
 	}
-	e := site.log.entry(*name, l.RemoteAddr(), r, begun)
+	site.log.fill(e, *name, l.RemoteAddr(), r, begun)
 	if e.TLS = l.tls != nil; l.http2 != nil {
 		e.Protocol = "HTTP/2.0"
 	}
-	return e
 }
 
 // plainEntry begins the line of a client that has no connection of ours.
 func (s *Server) plainEntry(site *serving, from net.Addr, r *reply.Request, begun time.Time) *AccessEntry {
-	return site.log.entry(client(from), from, r, begun)
+	e := &AccessEntry{}
+	site.log.fill(e, client(from), from, r, begun)
+	return e
 }
 
-func (l *requestLog) entry(name string, peer net.Addr, r *reply.Request, begun time.Time) *AccessEntry {
-	e := &AccessEntry{Begun: begun, Client: name, Method: method(r.Head), Protocol: "HTTP/1.1"}
+func (l *requestLog) fill(e *AccessEntry, name string, peer net.Addr, r *reply.Request, begun time.Time) {
+	e.Begun, e.Client, e.Method, e.Protocol = begun, name, method(r.Head), "HTTP/1.1"
 	room := make([]byte, 0, 512) // on the stack, as a rule: all texts are parts of one
 	text := string(append(append(append(append(room, r.Target...), r.Host...), r.UserAgent...), r.Referer...))
 	for _, part := range [...]struct {
@@ -48,7 +56,6 @@ func (l *requestLog) entry(name string, peer net.Addr, r *reply.Request, begun t
 	if l.realIP || l.forwardedFor || len(l.proxies) > 0 {
 		l.claims(e, addressOf(peer), claimed(r))
 	}
-	return e
 }
 
 // claims notes what a request says of its client.

@@ -103,7 +103,7 @@ func (s sink) lines(to io.Writer) slog.Handler {
 	case "json", "logfmt":
 		return requestLines{Handler: others, entries: s.formatted(to, server.LogFormat(s.requests))}
 	}
-	return requestLines{Handler: others, sink: s, to: to}
+	return requestLines{Handler: others, sink: s, to: to, rooms: &sync.Pool{New: func() any { return new([]byte) }}}
 }
 
 func (s sink) formatted(to io.Writer, format server.LogFormat) slog.Handler {

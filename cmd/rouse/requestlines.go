@@ -15,7 +15,11 @@ type requestLines struct {
 	entries slog.Handler // takes the lines of requests; nil: they are written here
 	sink    sink
 	to      io.Writer
+	rooms   *sync.Pool // of *[]byte, for lines
 }
+
+// longLine is the room for a line that is kept for the next one.
+const longLine = 4 << 10
 
 func (h requestLines) Handle(ctx context.Context, r slog.Record) error {
 	entry := entryOf(r)
@@ -25,12 +29,18 @@ func (h requestLines) Handle(ctx context.Context, r slog.Record) error {
 	case h.entries != nil:
 		return h.entries.Handle(ctx, r)
 	}
-	_, err := h.to.Write(append(h.line(r, entry), '\n'))
+	room := h.rooms.Get().(*[]byte)
+	line := append(h.line((*room)[:0], r, entry), '\n')
+	_, err := h.to.Write(line)
+	if cap(line) <= longLine {
+		*room = line
+	}
+	h.rooms.Put(room)
 	return err
 }
 
-func (h requestLines) line(r slog.Record, e *server.AccessEntry) []byte {
-	b := make([]byte, 0, 256)
+// line appends the line of a request, without its end.
+func (h requestLines) line(b []byte, r slog.Record, e *server.AccessEntry) []byte {
 	switch h.sink.requests {
 	case "common":
 		return e.AppendCommon(b)
