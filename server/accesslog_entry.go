@@ -26,6 +26,8 @@ type AccessEntry struct {
 	RealIP       string // what X-Real-IP says
 	RealRemoteIP string // what X-Forwarded-For or Forwarded says
 	Aborted      bool   // the reply was not sent to its end
+
+	begun string // Begun in the Common Log Format; empty: nobody has rendered it
 }
 
 const (

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // AppendCommon appends the entry in the Common Log Format, as Apache writes it: %h %l %u %t "%r" %>s %b. The time is that of
@@ -14,7 +16,11 @@ func (e *AccessEntry) AppendCommon(b []byte) []byte {
 	b = appendEscaped(b, dash(e.Client), " ")
 	b = append(b, " - "...)
 	b = appendEscaped(b, dash(atMost(e.User, longestField)), " ")
-	b = e.Begun.AppendFormat(append(b, " ["...), "02/Jan/2006:15:04:05 -0700")
+	if b = append(b, " ["...); e.begun != "" {
+		b = append(b, e.begun...)
+	} else {
+		b = e.Begun.AppendFormat(b, reply.CommonLog)
+	}
 	b = append(b, `] "`...)
 	b = append(appendEscaped(b, atMost(e.Method, longestField), " "), ' ')
 	b = append(appendEscaped(b, atMost(e.URI, longestURI), " "), ' ')

@@ -31,6 +31,7 @@ func (l *lane) fill(e *AccessEntry, site *serving, r *reply.Request, begun time.
 		l.name.Store(name)
 	}
 	site.log.fill(e, *name, l.RemoteAddr(), r, begun)
+	e.begun = l.server.dates.At(begun).Log
 	if e.TLS = l.tls != nil; l.http2 != nil {
 		e.Protocol = "HTTP/2.0"
 	}
@@ -40,6 +41,7 @@ func (l *lane) fill(e *AccessEntry, site *serving, r *reply.Request, begun time.
 func (s *Server) plainEntry(site *serving, from net.Addr, r *reply.Request, begun time.Time) *AccessEntry {
 	e := &AccessEntry{}
 	site.log.fill(e, client(from), from, r, begun)
+	e.begun = s.dates.At(begun).Log
 	return e
 }
 

@@ -96,7 +96,7 @@ func (f *logFile) Write(line []byte) (int, error) {
 	} else {
 		f.pending = append(f.pending, line...)
 	}
-	many := len(f.pending) > logQueue/4
+	many := len(f.pending) > logQueue/16 // more would leave the caches of the processor
 	f.mu.Unlock()
 	if first {
 		stir(f.wake)

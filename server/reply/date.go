@@ -10,9 +10,13 @@ import (
 type Date struct {
 	HTTP1 []byte // "Date: …\r\n"
 	HTTP2 []byte // the field date for the end of a header block, without use of the dynamic table
+	Log   string // as the Common Log Format has it, in local time
 
 	second int64
 }
+
+// CommonLog is the layout of times in the Common Log Format: %t of Apache's mod_log_config.
+const CommonLog = "02/Jan/2006:15:04:05 -0700"
 
 // Dates renders moments, once for each second. The zero value is ready, and may be used by many goroutines.
 type Dates struct {
@@ -26,7 +30,7 @@ func (d *Dates) At(now time.Time) *Date {
 		return last
 	}
 	text := now.UTC().Format(http.TimeFormat)
-	next := &Date{HTTP1: []byte("Date: " + text + "\r\n"), HTTP2: appendLiteral(nil, "Date", text), second: second}
+	next := &Date{HTTP1: []byte("Date: " + text + "\r\n"), HTTP2: appendLiteral(nil, "Date", text), Log: now.Format(CommonLog), second: second}
 	d.last.Store(next)
 	return next
 }
