@@ -307,6 +307,41 @@ func TestStuckDisk(t *testing.T) {
 	}
 }
 
+// A line after a pause is written at once, and those that follow closely share a write.
+func TestLinesAreGathered(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	f := newLogFile("x", func(text string, _ ...any) { t.Error(text) })
+	go f.run(w)
+	f.Write([]byte("alone\n"))
+	room := make([]byte, logQueue)
+	r.SetReadDeadline(time.Now().Add(patience))
+	if n, err := r.Read(room); string(room[:n]) != "alone\n" {
+		t.Fatalf("%q, %v", room[:n], err)
+	}
+	const lines = 1000
+	go func() {
+		for range lines {
+			f.Write([]byte("one of many\n"))
+		}
+		f.Close()
+	}()
+	reads, got := 0, 0
+	for ; ; reads++ {
+		n, err := r.Read(room)
+		if err != nil {
+			break
+		}
+		got += bytes.Count(room[:n], []byte("\n"))
+	}
+	if got != lines || reads > lines/10 {
+		t.Errorf("%d lines came in %d writes", got, reads)
+	}
+}
+
 // Lines of many requests at once stay whole and in all places, also while files are opened again and settings reloaded.
 func TestLogsConcurrently(t *testing.T) {
 	var stderr shared
