@@ -71,7 +71,8 @@ func firstRequest(t *testing.T, prepare func(testing.TB, *net.TCPListener)) {
 	}
 }
 
-// Clients that say nothing, and those that were answered, rest: they cost no goroutine, and are answered when they say something.
+// Clients that say nothing, and those that were answered, rest: they cost no goroutine, and are answered when they say something,
+// again and again as long as they speak seldom.
 func TestNewClientsRest(t *testing.T) {
 	noLeaks(t)
 	w := site(t, map[string]string{"a.css": "a"}, nil)
@@ -103,14 +104,33 @@ func TestNewClientsRest(t *testing.T) {
 	for _, c := range all[:clients/2] {
 		ask(c)
 	}
-	if n := runtime.NumGoroutine() - before; n > clients/10 {
-		t.Errorf("%d clients that rest cost %d goroutines", clients, n)
+	for range 3 {
+		if n := runtime.NumGoroutine() - before; n > clients/10 {
+			t.Errorf("%d clients that rest cost %d goroutines", clients, n)
+		}
+		for _, l := range w.lanes(nil) {
+			l.since.Add(-int64(seldom)) // as if so much time had gone by
+		}
+		for _, c := range all {
+			ask(c)
+		}
 	}
-	for _, c := range all { // for half of them the second time
-		ask(c)
+	for range 2 { // one after another: now they get goroutines
+		for _, c := range all {
+			ask(c)
+		}
+	}
+	last := all[len(all)-1]
+	all = all[:len(all)-1]
+	for _, l := range w.lanes(nil) {
+		l.since.Add(-int64(seldom))
+	}
+	io.WriteString(last, strings.Replace(asks, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1))
+	if got, err := io.ReadAll(last); !strings.HasSuffix(string(got), "\r\n\r\na") || err != nil {
+		t.Errorf("the last request of a connection got %q, %v", got, err)
 	}
 	for _, c := range all[:clients/4] {
 		c.Close()
 	}
-	eventually(t, "those that have left are forgotten", func() bool { return w.Open() == clients+1-clients/4 })
+	eventually(t, "those that have left are forgotten", func() bool { return w.Open() == clients-clients/4 })
 }

@@ -57,20 +57,28 @@ func (s *Server) parking() *lot {
 	return s.lot
 }
 
-// stirred returns what the lot calls for a client that has said something. The first words of a new one are answered at once, if they
-// can be.
+// stirred returns what the lot calls for a client that has said something. Who speaks seldom is answered at once, if that can be;
+// others get a goroutine, and with it the other processors.
 func (s *Server) stirred() func(*parked) {
 	var asked reply.Request
 	o := &opener{first: func(from caller, in, out []byte) (int, []byte, bool, bool) {
 		return s.first(from.(*parked).owner.(*lane).socket, &asked, from, in, out)
 	}}
 	return func(p *parked) {
-		if l := p.owner.(*lane); phase(l.phase.Load()) == fresh && l.tls == nil {
-			l.open(o, p)
+		if l := p.owner.(*lane); l.tls == nil && l.http2 == nil && l.isSeldomHeard() {
+			l.hear(o, p)
 		} else {
 			go l.wake()
 		}
 	}
+}
+
+// seldom is how long a client has been silent who does not need a goroutine yet for what it says.
+const seldom = 100 * time.Millisecond
+
+func (l *lane) isSeldomHeard() bool {
+	doing, since := l.now()
+	return doing == fresh || doing == idle && since >= seldom
 }
 
 // rester is what is left of a net.Conn that rests.
@@ -108,73 +116,47 @@ func (a *accepter) rest(fd int, from *peer, answered bool) bool {
 	return true
 }
 
-// open deals with the first words of a new client that has rested. It runs on the lot's goroutine.
-func (l *lane) open(o *opener, p *parked) {
-	was := phase(l.phase.Swap(int32(active))) // before the bytes leave the kernel, where the drain would see them
-	if !l.lift(p) {
+// hear deals with what a client has said that rests, and lets it rest on where that is all. It runs on the lot's goroutine.
+func (l *lane) hear(o *opener, p *parked) {
+	l.mu.Lock() // nobody may close the descriptor meanwhile
+	if l.closed || l.parked != p {
+		l.mu.Unlock()
 		return
 	}
-	l.was = was
+	l.was = phase(l.phase.Swap(int32(active))) // before the bytes leave the kernel, where the drain would see them
 	h := o.hear(int(p.fd), p)
+	over := h.outcome == gone || h.outcome == answered && h.last
 	switch {
-	case h.outcome == gone, h.outcome == answered && h.last:
-		closeNow(int(p.fd))
-		l.Close()
+	case over:
 	case h.outcome == silent:
-		l.phase.Store(int32(was))
-		l.rest(p)
+		l.phase.Store(int32(l.was))
+		over = p.stay() != nil
 	case h.outcome == answered:
 		l.asked = true
 		l.pause(idle)
-		l.rest(p)
+		over = p.stay() != nil
 	default:
-		l.goOn(p, h)
+		over = l.goOn(p, h) != nil
+	}
+	l.mu.Unlock()
+	if over {
+		l.Close()
 	}
 }
 
-// lift takes the connection out of the lot, and leaves its descriptor to the caller. It reports whether nobody else has.
-func (l *lane) lift(p *parked) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || l.parked != p || !p.leave() {
-		return false
+// goOn gives it a goroutine, with what was heard. l.mu is held.
+func (l *lane) goOn(p *parked, h heard) error {
+	if !p.leave() {
+		return net.ErrClosed
 	}
 	l.parked = nil
-	return true
-}
-
-// rest brings it back there.
-func (l *lane) rest(lifted *parked) {
-	p := &parked{rester: lifted.rester, owner: l, lot: lifted.lot, fd: lifted.fd, bare: lifted.bare}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		p.Close()
-		return
-	}
-	l.parked, l.transport.Conn = p, p
-	if p.lot.keep(p) != nil {
-		go l.wake()
-	}
-}
-
-// goOn gives it a goroutine, with what was heard.
-func (l *lane) goOn(lifted *parked, h heard) {
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		closeNow(int(lifted.fd))
-		return
-	}
-	err := l.connect(lifted.resume())
-	l.mu.Unlock()
-	if err != nil {
-		l.Close()
-		return
+	if err := l.connect(p.resume()); err != nil {
+		return err
 	}
 	l.over = h.last
 	l.transport.introduce(nil, bytes.Clone(h.unread))
 	go l.begin(bytes.Clone(h.unsent)) // the buffers are the next client's
+	return nil
 }
 
 // connect gives it a connection that can be read and written. l.mu is held.

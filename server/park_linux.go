@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,7 +38,7 @@ type parked struct {
 }
 
 // newLot makes a lot. wake is called by its goroutine for each connection on which there is something to read, or that was
-// closed by the client, once; it must not wait.
+// closed by the client, once, and once more after each stay; it must not wait.
 func newLot(wake func(*parked)) (*lot, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -87,12 +88,28 @@ func (l *lot) keep(p *parked) error {
 	}
 	l.stamp++
 	p.stamp = l.stamp
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: p.fd, Pad: p.stamp}
-	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, int(p.fd), &event); err != nil {
-		return os.NewSyscallError("epoll_ctl", err)
+	if err := p.listen(unix.EPOLL_CTL_ADD); err != nil {
+		return err
 	}
 	l.spaces[p.fd] = p
 	return nil
+}
+
+// listen lets the lot tell of the connection once. lot.mu is held.
+func (p *parked) listen(how int) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: p.fd, Pad: p.stamp}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.lot.epoll, how, int(p.fd), &event))
+}
+
+// stay lets a connection that was woken wait for more where it is. The error is net.ErrClosed when it has left, or the lot is
+// closed.
+func (p *parked) stay() error {
+	p.lot.mu.Lock()
+	defer p.lot.mu.Unlock()
+	if p.lot.epoll < 0 || p.gone.Load() {
+		return net.ErrClosed
+	}
+	return p.listen(unix.EPOLL_CTL_MOD)
 }
 
 // watch wakes connections until the lot is closed.
@@ -110,6 +127,7 @@ func (l *lot) watch(raw syscall.RawConn) {
 					l.wake(p)
 				}
 			}
+			runtime.Gosched() // somebody else may have waited for as long as that took
 		}
 	})
 }

@@ -30,6 +30,8 @@ func (l *lot) close() {}
 
 func (p *parked) unpark() (net.Conn, error) { return nil, errors.ErrUnsupported }
 
+func (p *parked) stay() error { return errors.ErrUnsupported }
+
 func (p *parked) leave() bool { return false }
 
 func (p *parked) resume() net.Conn { return nil }
