@@ -65,7 +65,7 @@ func (s *Server) stirred() func(*parked) {
 		return s.first(from.(*parked).owner.(*lane).socket, &asked, from, in, out)
 	}}
 	return func(p *parked) {
-		if l := p.owner.(*lane); l.tls == nil && l.http2 == nil && l.isSeldomHeard() {
+		if l := p.owner.(*lane); l.tls == nil && l.http2 == nil && !p.lot.rush && l.isSeldomHeard() {
 			l.hear(o, p)
 		} else {
 			go l.wake()
@@ -74,7 +74,7 @@ func (s *Server) stirred() func(*parked) {
 }
 
 // seldom is how long a client has been silent who does not need a goroutine yet for what it says.
-const seldom = 100 * time.Millisecond
+const seldom = 20 * time.Millisecond
 
 func (l *lane) isSeldomHeard() bool {
 	doing, since := l.now()

@@ -17,6 +17,7 @@ import (
 type lot struct {
 	wake func(*parked)
 	file *os.File // the epoll set, which is itself in the runtime's poller (epoll(7))
+	rush bool     // more have spoken at once than one processor may be able to answer; for wake
 
 	mu     sync.Mutex
 	epoll  int               // -1 when the lot is closed
@@ -122,6 +123,7 @@ func (l *lot) watch(raw syscall.RawConn) {
 			if err != nil && err != unix.EINTR || n == 0 {
 				return false
 			}
+			l.rush = n == len(events) && runtime.GOMAXPROCS(0) > 1
 			for _, e := range events[:max(n, 0)] {
 				if p := l.find(e.Fd, e.Pad); p != nil {
 					l.wake(p)

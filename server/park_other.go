@@ -8,7 +8,7 @@ import (
 )
 
 // lot holds idle connections that need neither goroutine nor buffers: on Linux.
-type lot struct{}
+type lot struct{ rush bool }
 
 // parked is a connection in a lot.
 type parked struct {
