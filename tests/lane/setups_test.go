@@ -22,7 +22,7 @@ func setups() []setup {
 		{name: "small-cache", args: "--reply-cache 30000"},
 		{name: "no-life", args: "--reply-ttl 0s"},
 		{name: "no-compression", args: "--compression=false --cache-control-headers=false --etag false --text-charset=false"},
-		{name: "compression-static", args: "--compression-static --compression-level best --compression-cache 0"},
+		{name: "compression-static", args: "--compression-static --compression-level best --compression-cache 0 --threads-multiplier 4"}, // or streams beyond four for each go out as they are
 		{name: "cors", args: "--cors-allow-origins https://a.test,https://b.test --cors-allow-headers x-a,x-b --cors-expose-headers x-c"},
 		{name: "spa", args: "--spa"},
 		{name: "fallback", args: "--page-fallback {dir}/site/old.html --ignore-hidden-files=false --disable-symlinks=false"},
