@@ -60,6 +60,9 @@ func newAccepter(s *Server, socket *Socket) *accepter {
 // deadliner is a listener whose Accept can be interrupted; a single connection's cannot.
 type deadliner interface{ SetDeadline(time.Time) error }
 
+// errFull says that nothing is accepted for the moment.
+var errFull = errors.New("as many connections are open as may be")
+
 // run accepts until it is stopped; an error says that the socket cannot be accepted from any more.
 func (a *accepter) run() error {
 	defer a.end()
@@ -75,6 +78,11 @@ func (a *accepter) run() error {
 			}
 		case errors.Is(err, net.ErrClosed):
 			return nil
+		case errors.Is(err, errFull):
+			a.server.awaitRoom()
+			if a.park() {
+				return nil
+			}
 		default:
 			if err := a.endure(err); err != nil {
 				return err
@@ -85,6 +93,9 @@ func (a *accepter) run() error {
 
 // take waits for connections and takes them.
 func (a *accepter) take() error {
+	if !a.hasRoom() {
+		return errFull
+	}
 	if a.batch != nil {
 		taken, err := a.batch.run(a.open)
 		if taken > 0 { // the error came after those
@@ -99,14 +110,18 @@ func (a *accepter) take() error {
 	return err
 }
 
-// open takes a connection of the batch.
-func (a *accepter) open(fd int, from *peer) {
+// hasRoom tells whether another connection may be taken. For administration there always is.
+func (a *accepter) hasRoom() bool { return a.socket.Admin || a.server.hasRoom() }
+
+// open takes a connection of the batch, and reports whether another one may be taken.
+func (a *accepter) open(fd int, from *peer) bool {
 	if a.socket.TLS {
 		a.server.admit(from.adopt(fd), a.socket)
-		return
+	} else {
+		a.server.lastClosed.Store(int64(a.server.clock())) // it may be closed before anybody else hears of it
+		a.opener.open(fd, from)
 	}
-	a.server.lastClosed.Store(int64(a.server.clock())) // it may be closed before anybody else hears of it
-	a.opener.open(fd, from)
+	return a.hasRoom()
 }
 
 // waits is what take waits for; false where it cannot be interrupted.
@@ -248,6 +263,8 @@ func (a *accepter) endure(err error) error {
 		a.warned = time.Now()
 		a.server.log.Error("cannot accept connections; they wait", "socket", a.socket.Name, "err", err)
 	}
+	a.server.limits.exhausted.reached.Add(1)
+	a.server.release()
 	time.Sleep(a.backoff)
 	return nil
 }
@@ -278,7 +295,10 @@ func (s *Server) first(socket *Socket, r *reply.Request, from caller, in, out []
 // admit makes a connection of a client whose first request was read, and perhaps answered in part.
 func (a *accepter) admit(nc net.Conn, unread, unsent []byte, close bool) {
 	c := a.server.newConnection(nc, a.socket)
-	a.server.remember(c)
+	if !a.server.remember(c) {
+		nc.Close()
+		return
+	}
 	c.transport.introduce(nil, bytes.Clone(unread))
 	unsent = bytes.Clone(unsent) // the buffers are the next client's
 	switch {
@@ -305,7 +325,10 @@ func (a *accepter) admit(nc net.Conn, unread, unsent []byte, close bool) {
 // admit makes a connection of what was accepted, and hands it on when it is ready to be read.
 func (s *Server) admit(nc net.Conn, socket *Socket) {
 	c := s.newConnection(nc, socket)
-	s.remember(c)
+	if !s.remember(c) {
+		nc.Close()
+		return
+	}
 	switch {
 	case socket.Proxy != "":
 		go s.introduced(c)

@@ -36,7 +36,7 @@ func BenchmarkNewConnection(b *testing.B) {
 		},
 		"batch": func(l *net.TCPListener) {
 			for taken := batching(b, l); ; {
-				if _, err := taken.run(o.open); err != nil {
+				if _, err := taken.run(all(o)); err != nil {
 					return
 				}
 			}

@@ -21,7 +21,7 @@ func TestBatchInterrupted(t *testing.T) {
 	b := batching(t, l)
 	ended := make(chan error)
 	run := func() {
-		_, err := b.run(func(fd int, _ *peer) { unix.Close(fd) })
+		_, err := b.run(func(fd int, _ *peer) bool { return unix.Close(fd) == nil })
 		ended <- err
 	}
 	go run()
@@ -72,7 +72,7 @@ func TestBatchInterruptedUnderLoad(t *testing.T) {
 		ended := make(chan error)
 		go func() {
 			for {
-				n, err := b.run(func(fd int, _ *peer) { unix.Close(fd) })
+				n, err := b.run(func(fd int, _ *peer) bool { return unix.Close(fd) == nil })
 				taken.Add(int64(n))
 				if err != nil && !errors.Is(err, unix.ECONNABORTED) {
 					ended <- err
@@ -91,7 +91,7 @@ func TestBatchInterruptedUnderLoad(t *testing.T) {
 			t.Fatal("it is not interrupted")
 		}
 		before := taken.Load()
-		if n, err := b.run(func(int, *peer) { t.Error("took one after its deadline") }); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || taken.Load() != before {
+		if n, err := b.run(func(int, *peer) bool { t.Error("took one after its deadline"); return false }); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || taken.Load() != before {
 			t.Errorf("afterwards %d, %v", n, err)
 		}
 		b.SetDeadline(time.Time{})
@@ -112,11 +112,12 @@ func TestBatchManyWaiting(t *testing.T) {
 	total, rounds := 0, 0
 	for ; total < many; rounds++ {
 		got := 0
-		n, err := b.run(func(fd int, _ *peer) {
+		n, err := b.run(func(fd int, _ *peer) bool {
 			unix.Close(fd)
 			if got++; total+got == many {
 				b.SetDeadline(time.Unix(1, 0))
 			}
+			return true
 		})
 		if n != got || n > inARow {
 			t.Errorf("%d of %d are told", n, got)

@@ -72,9 +72,9 @@ func duplicate(c syscall.Conn) (fd int, err error) {
 }
 
 // run waits for connections and gives them to take, which owns the descriptors: they are non-blocking and close-on-exec. from
-// holds until take returns. run comes back with nil when it has taken many in a row, and otherwise with the error of
+// holds until take returns. run comes back with nil when it has taken many in a row, or when take wants no more, and otherwise with the error of
 // accept4(2), os.ErrDeadlineExceeded or net.ErrClosed. taken is how many connections there were.
-func (b *batch) run(take func(fd int, from *peer)) (taken int, err error) {
+func (b *batch) run(take func(fd int, from *peer) bool) (taken int, err error) {
 	row := 0
 	told := b.raw.Read(func(listener uintptr) bool {
 		for row = 0; row < inARow; row++ {
@@ -87,7 +87,10 @@ func (b *batch) run(take func(fd int, from *peer)) (taken int, err error) {
 				err = os.NewSyscallError("accept4", errno)
 				return true
 			}
-			take(fd, &b.from)
+			if !take(fd, &b.from) {
+				row++
+				break
+			}
 		}
 		taken += row
 		return true

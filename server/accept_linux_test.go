@@ -97,9 +97,10 @@ func TestBatchTakesAsAccept(t *testing.T) {
 func takeOne(t testing.TB, b *batch) (nc net.Conn) {
 	t.Helper()
 	b.SetDeadline(time.Now().Add(bound))
-	_, err := b.run(func(fd int, from *peer) {
+	_, err := b.run(func(fd int, from *peer) bool {
 		nc = from.adopt(fd)
 		b.SetDeadline(time.Unix(1, 0))
+		return true
 	})
 	if nc == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("took %v, %v", nc, err)
@@ -184,7 +185,7 @@ func TestBatchOutOfDescriptors(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}); err != nil {
 		t.Fatal(err)
 	}
-	n, err := b.run(func(int, *peer) { t.Error("took one") })
+	n, err := b.run(func(int, *peer) bool { t.Error("took one"); return false })
 	if told := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); told != nil {
 		t.Fatal(told)
 	}
@@ -204,7 +205,7 @@ func TestBatchUselessSocket(t *testing.T) {
 	b := batching(t, l)
 	unix.Shutdown(descriptorOf(t, l), unix.SHUT_RDWR)
 	for range 3 {
-		if n, err := b.run(func(int, *peer) { t.Error("took one") }); n != 0 || !errors.Is(err, unix.EINVAL) {
+		if n, err := b.run(func(int, *peer) bool { t.Error("took one"); return false }); n != 0 || !errors.Is(err, unix.EINVAL) {
 			t.Errorf("%d, %v", n, err)
 		}
 	}

@@ -15,7 +15,7 @@ type batch struct{}
 // newBatch says that there is no such thing here.
 func newBatch(net.Listener) (*batch, error) { return nil, errors.ErrUnsupported }
 
-func (b *batch) run(func(fd int, from *peer)) (taken int, err error) {
+func (b *batch) run(func(fd int, from *peer) bool) (taken int, err error) {
 	return 0, errors.ErrUnsupported
 }
 

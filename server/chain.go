@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rouse-server/rouse/server/errorpage"
 	"github.com/rouse-server/rouse/server/reply"
 )
 
@@ -127,10 +128,28 @@ func (s *Server) leaving(next http.Handler) http.Handler {
 	})
 }
 
-// bounded limits the time for a request's body. On HTTP/2 it also limits each write: there a client that grants no window
+// bounded limits how many requests are answered at once, how long a target is, and the time for a body. On HTTP/2 it also limits each write: there a client that grants no window
 // holds a stream without holding the connection, which the transport's limit is for. (In the lane HTTP/2 does so itself.)
 func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l := s.limits
+		defer l.answering.Add(-1)
+		if n := l.answering.Add(1); l.requests > 0 && n > l.requests && connectionOf(r) != nil && !connectionOf(r).administers() {
+			l.busy.note(s.log, "as many requests are being answered as may be: others get 503; see --max-requests", "limit", l.requests)
+			w.Header().Set("Retry-After", "1")
+			errorpage.Write(w, r, http.StatusServiceUnavailable)
+			return
+		}
+		if l.target > 0 && len(r.RequestURI) > l.target {
+			l.longTarget.note(s.log, "a target is longer than may be: it gets 414; see --max-target-size", "limit", l.target)
+			errorpage.Write(w, r, http.StatusRequestURITooLong)
+			return
+		}
+		if head := int(s.config.MaxHeaderSize); head > 0 && headSize(r) > head { // net/http lets some more through
+			s.refusedHead()
+			errorpage.Write(w, r, http.StatusRequestHeaderFieldsTooLarge)
+			return
+		}
 		if r.ContentLength != 0 {
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.ClientBodyTimeout.limit()))
 		}

@@ -175,6 +175,23 @@ type Config struct {
 	KeepaliveTimeout    Duration `split_words:"true" flag:"keepalive-timeout" arg:"TIME" restart:"true" help:"for the next request on an open connection"`
 	SendTimeout         Duration `split_words:"true" flag:"send-timeout" arg:"TIME" restart:"true" help:"for a client that takes nothing of the reply"`
 
+	// Limits on what all clients together, or one of them, can take.
+
+	// MaxConnections is how many connections may be open. At the limit the longest idle are closed, and new ones wait.
+	MaxConnections Number `section:"Limits on what clients can take; 0 is none" split_words:"true" flag:"max-connections" arg:"N" restart:"true" help:"connections at once; at the limit the longest idle are closed, and new ones wait; default, and 0: 16384, or what open files allow"`
+	// MaxConnectionsPerClient counts IPv6 clients by their /64; this machine itself and trusted proxies are not counted.
+	MaxConnectionsPerClient Number `split_words:"true" flag:"max-connections-per-client" arg:"N" restart:"true" help:"connections at once of one IPv4 address or IPv6 /64, more are closed; not for this machine itself and trusted proxies"`
+	// MaxRequests is how many requests are answered at once, but for those whose reply is kept.
+	MaxRequests Number `split_words:"true" flag:"max-requests" arg:"N" restart:"true" help:"requests answered at once, others get 503; replies that are kept do not count"`
+	// MaxHandshakes is how many TLS handshakes go on at once. Beyond it the oldest is broken off.
+	MaxHandshakes Number `split_words:"true" flag:"max-handshakes" arg:"N" restart:"true" help:"TLS handshakes at once; beyond it the oldest is broken off"`
+	// MaxHeaderSize is how long a request's head may be.
+	MaxHeaderSize Size `split_words:"true" flag:"max-header-size" arg:"SIZE" restart:"true" help:"longest head of a request, others get 431; 0: 1M"`
+	// MaxTargetSize is how long a request's target may be.
+	MaxTargetSize Size `split_words:"true" flag:"max-target-size" arg:"SIZE" restart:"true" help:"longest path and query of a request, others get 414"`
+	// MaxOpenFiles is the process's limit on open files (RLIMIT_NOFILE).
+	MaxOpenFiles Number `split_words:"true" flag:"max-open-files" arg:"N" restart:"true" help:"open files and connections of the process; default: as many as the system lets it have"`
+
 	// Advanced is the file's [advanced], which has no flags and variables.
 	Advanced Advanced `ignored:"true"`
 }
@@ -254,5 +271,11 @@ func Default() Config {
 		ClientBodyTimeout:      Duration(30 * time.Second),
 		KeepaliveTimeout:       Duration(60 * time.Second),
 		SendTimeout:            Duration(30 * time.Second),
+
+		MaxConnectionsPerClient: Number{Value: 1024, Given: true},
+		MaxRequests:             Number{Value: 16384, Given: true},
+		MaxHandshakes:           Number{Value: 2048, Given: true},
+		MaxHeaderSize:           64 << 10,
+		MaxTargetSize:           16 << 10,
 	}
 }

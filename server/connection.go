@@ -1,11 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +37,7 @@ type connection struct {
 	matched   int                  // bytes of HTTP/2's preface that were read so far; -1: it is HTTP/1
 	ahead     []byte               // what the lane received and left to net/http
 	accepted  time.Time
+	origin    netip.Addr // whom it is counted for; invalid: nobody
 
 	phase atomic.Int32
 	since atomic.Int64 // when the phase began, by the server's clock
@@ -121,11 +124,17 @@ func (c *connection) speakHTTP2() {
 }
 
 func (c *connection) Write(b []byte) (int, error) {
+	if bytes.HasPrefix(b, []byte(tooLong)) {
+		c.server.refusedHead()
+	}
 	if c.frames != nil { // set by the reader before anything is written
 		return c.frames.Write(b)
 	}
 	return c.Conn.Write(b)
 }
+
+// tooLong is how net/http begins its answer to a head that is too long, of which nobody else hears.
+const tooLong = "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
 // Close is called by net/http, by the drain and at the end of a handshake; the first one counts.
 func (c *connection) Close() error {

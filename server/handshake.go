@@ -13,7 +13,10 @@ import (
 func (s *Server) handshake(c *connection) {
 	c.transport.SetDeadline(c.accepted.Add(s.config.TLSHandshakeTimeout.limit())) // HandshakeContext would start a goroutine for it
 	secured := tls.Server(c.transport, s.tls)
-	if err := secured.Handshake(); err != nil {
+	done := s.greet(c)
+	err := secured.Handshake()
+	done()
+	if err != nil {
 		s.refuse(c, err)
 		return
 	}

@@ -38,6 +38,10 @@ func (l *lane) requests() step {
 			next = nextLeave
 			break
 		}
+		if longest := int(s.config.MaxHeaderSize); longest > 0 && size > longest {
+			next = nextLeave
+			break
+		}
 		if l.size, l.request.Scope = size, l.scope; !l.find(site, begun) {
 			next = nextAnswer
 			break

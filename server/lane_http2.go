@@ -21,9 +21,10 @@ func (l *lane) speakHTTP2() {
 		Repeat:   l.repeat,
 		Repeated: l.repeated,
 		Answer:   l.answerStream,
+		TooLong:  s.refusedHead,
 		Context:  l.context(), Scope: l.scope, TLS: l.tls != nil, RemoteAddr: textOf(l.RemoteAddr()),
 		Dates: &s.dates, Buffers: &s.buffers.http2,
-		MaxStreams: maxStreams, MaxHeaderBytes: maxHeaderBytes,
+		MaxStreams: maxStreams, MaxHeaderBytes: int(l.server.config.MaxHeaderSize),
 		SendTimeout: s.config.SendTimeout.limit(), HeaderTimeout: s.config.ClientHeaderTimeout.limit(),
 	}, &l.output)
 	l.mu.Lock()

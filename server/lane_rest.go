@@ -108,7 +108,10 @@ func (a *accepter) rest(fd int, from *peer, answered bool) bool {
 		c.enter(idle)
 	}
 	c.lane, c.parked, c.transport.Conn = l, p, p
-	s.remember(c)
+	if !s.remember(c) {
+		closeNow(fd)
+		return true
+	}
 	if lot.keep(p) != nil {
 		go l.wake() // unless it was closed meanwhile
 	}

@@ -37,6 +37,10 @@ func (s *Server) introduced(c *connection) {
 	}
 	c.transport.Conn.SetReadDeadline(time.Time{})
 	c.transport.introduce(source, rest)
+	if source != nil && !s.welcome(c) {
+		c.Close()
+		return
+	}
 	if c.socket.TLS {
 		s.handshake(c)
 		return

@@ -4,12 +4,14 @@ package server
 
 import (
 	"cmp"
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,9 +27,6 @@ const LevelNotice = slog.Level(12)
 
 // LevelTrace is finer than debug.
 const LevelTrace = slog.Level(-8)
-
-// maxHeaderBytes bounds a request's head; nginx takes 32 KiB.
-const maxHeaderBytes = 64 << 10
 
 // Socket is an open socket and what is spoken on it.
 type Socket struct {
@@ -66,6 +65,7 @@ type Server struct {
 
 	vitals *vitals         // health, readiness, metrics and maintenance
 	guard  *password.Guard // what is known of passwords
+	limits *limits
 
 	draining   atomic.Bool
 	lastClosed atomic.Int64 // when a client's connection was, by the clock
@@ -74,11 +74,14 @@ type Server struct {
 	mu          sync.Mutex
 	accepters   []*accepter
 	connections map[*connection]bool
-	lot         *lot          // where idle connections rest, once there was one
-	noLot       bool          // there cannot be one
-	watched     bool          // somebody looks after those in the lane
-	clients     int           // of the connections, those that are not on sockets for administration
-	emptied     chan struct{} // gets a value, if there is room, when the last client's connection was closed
+	lot         *lot               // where idle connections rest, once there was one
+	noLot       bool               // there cannot be one
+	watched     bool               // somebody looks after those in the lane
+	clients     int                // of the connections, those that are not on sockets for administration
+	emptied     chan struct{}      // gets a value, if there is room, when the last client's connection was closed
+	vacated     chan struct{}      // likewise when any was
+	origins     map[netip.Addr]int // connections of each client that is counted
+	greeting    list.List          // connections whose handshake goes on, oldest first
 }
 
 // New makes a server that answers once Use has said what it serves.
@@ -89,12 +92,15 @@ func New(p Parts) *Server {
 		log:         p.Log,
 		access:      cmp.Or(p.AccessLog, p.Log),
 		guard:       password.NewGuard(),
+		limits:      newLimits(p.Config, Descriptors()),
 		connections: map[*connection]bool{},
 		emptied:     make(chan struct{}, 1),
+		vacated:     make(chan struct{}, 1),
+		origins:     map[netip.Addr]int{},
 		ready:       newQueue(),
 	}
 	s.vitals = &vitals{metrics: metrics.New(p.Version), draining: s.draining.Load, maintenance: newMaintenance(p.Config, p.Log)}
-	s.vitals.values = func() []metrics.Value { return measurements(s.Open(), s.guard) }
+	s.vitals.values = func() []metrics.Value { return append(measurements(s.Open(), s.guard), s.limits.measurements()...) }
 	s.tls = &tls.Config{GetCertificate: p.Certificate, NextProtos: []string{"h2", "http/1.1", "http/1.0"}, MinVersion: tls.VersionTLS12,
 		DynamicRecordSizingDisabled: true} // small records at first cost more than they gain on a reply of one write
 	var protocols http.Protocols
@@ -105,7 +111,7 @@ func New(p Parts) *Server {
 		Protocols:         &protocols,
 		ReadHeaderTimeout: time.Duration(p.Config.ClientHeaderTimeout),
 		IdleTimeout:       time.Duration(p.Config.KeepaliveTimeout),
-		MaxHeaderBytes:    maxHeaderBytes,
+		MaxHeaderBytes:    int(p.Config.MaxHeaderSize),
 		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: 16 << 10}, // RFC 9113's own; Go's default is 1 MiB for each client
 		ConnState:         changed,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
@@ -200,14 +206,18 @@ func (s *Server) Close() {
 	}
 }
 
-// remember and forget keep the list of open connections.
-func (s *Server) remember(c *connection) {
+// remember and forget keep the list of open connections. remember reports whether the client may have this one.
+func (s *Server) remember(c *connection) bool {
+	if c.socket != nil && c.socket.Proxy == "" && !s.welcome(c) { // behind a PROXY header it is known later who it is
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connections[c] = true
 	if !c.administers() {
 		s.clients++
 	}
+	return true
 }
 
 func (s *Server) forget(c *connection) {
@@ -217,12 +227,21 @@ func (s *Server) forget(c *connection) {
 	if c.administers() {
 		return
 	}
+	if s.origins[c.origin]--; s.origins[c.origin] <= 0 {
+		delete(s.origins, c.origin)
+	}
+	announce(s.vacated)
 	if s.clients--; s.clients == 0 {
 		s.lastClosed.Store(int64(s.clock()))
-		select {
-		case s.emptied <- struct{}{}:
-		default:
-		}
+		announce(s.emptied)
+	}
+}
+
+// announce puts a value into a channel, if there is room.
+func announce(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 

@@ -32,6 +32,11 @@ func serve(c console) error {
 	}
 	s.setThreads()
 	s.setCollector()
+	scarce, err := s.setOpenFiles()
+	if err != nil {
+		return err
+	}
+	notices = append(notices, scarce...)
 	logs, unwritable := openLogs(s, c)
 	defer logs.Close()
 	opener.Log = logs.main

@@ -26,6 +26,9 @@ type Options struct {
 	// sends a rendered reply as the whole answer.
 	Answer func(w http.ResponseWriter, r *http.Request, plain *reply.Request)
 
+	// TooLong is told of each request that gets 431. nil: nobody is.
+	TooLong func()
+
 	Context    context.Context // of the requests
 	Scope      reply.Scope     // of the plain ones
 	TLS        bool            // the scheme is https

@@ -188,6 +188,9 @@ func tells(values []string, token string) bool {
 // flawed: it ends with an error (RFC 9113 §8.2.2), which a reply may precede (§8.1.1).
 func (c *Conn) handlerFor(header http.Header) (answers http.HandlerFunc, flawed bool) {
 	if c.block.truncated {
+		if c.options.TooLong != nil {
+			c.options.TooLong()
+		}
 		return tooLarge, false
 	}
 	for _, name := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"} {

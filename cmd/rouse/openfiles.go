@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rouse-server/rouse/server"
+)
+
+// setOpenFiles sets the limit on open files (RLIMIT_NOFILE), which the Go runtime has raised as far as it may, and says when
+// that is too low for the connections that are asked for.
+func (s *settings) setOpenFiles() (notices []string, err error) {
+	if n := uint64(s.MaxOpenFiles.Value); n > 0 {
+		if err := limitOpenFiles(n); err != nil {
+			return nil, config("%s: %w", s.given["max-open-files"], err)
+		}
+	}
+	wanted, descriptors := int(s.MaxConnections.Value), server.Descriptors()
+	if places := server.PlacesOf(descriptors); descriptors > 0 && wanted > places {
+		notices = append(notices, fmt.Sprintf("%s: %d open files are enough for %d connections, so that is the limit; raise LimitNOFILE= of the service, or ulimit -n",
+			s.given["max-connections"], descriptors, places))
+	}
+	return notices, nil
+}
+
+// fewestOpenFiles is what a start takes, and one connection.
+const fewestOpenFiles = 64
+
+func limitOpenFiles(n uint64) error {
+	if n < fewestOpenFiles {
+		return fmt.Errorf("%d open files are too few: %d is the least", n, fewestOpenFiles)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	if n > limit.Max {
+		return fmt.Errorf("the system lets this process have %d open files, not %d: raise LimitNOFILE= of the service, or ulimit -Hn", limit.Max, n)
+	}
+	limit.Cur = n
+	err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("the system does not let this process have %d open files", n)
+	}
+	return err
+}
