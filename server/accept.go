@@ -257,14 +257,15 @@ func (a *accepter) endure(err error) error {
 		if a.refused++; a.refused >= 10 {
 			return fmt.Errorf("%s: the socket does not listen any more: restart its socket unit, or bootout and bootstrap the launchd job: %w", a.socket.Name, err)
 		}
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM):
+		a.server.limits.exhausted.reached.Add(1)
+		a.server.release()
 	}
 	a.backoff = min(max(2*a.backoff, 5*time.Millisecond), time.Second)
 	if time.Since(a.warned) > 10*time.Second {
 		a.warned = time.Now()
 		a.server.log.Error("cannot accept connections; they wait", "socket", a.socket.Name, "err", err)
 	}
-	a.server.limits.exhausted.reached.Add(1)
-	a.server.release()
 	time.Sleep(a.backoff)
 	return nil
 }

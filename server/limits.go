@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	mostConnections = 16 << 10 // unless an option says otherwise; as many with TLS take 130 MiB
-	shortestStay    = time.Second
-	tellEvery       = 10 * time.Second
+	mostConnections = 16 << 10         // unless an option says otherwise; as many with TLS take 150 MiB
+	shortestStay    = time.Second      // of a connection: who said something a moment ago may be saying more
+	tellEvery       = 10 * time.Second // of each limit
 )
 
 // limits is what all clients together may take, and how often they wanted more.
@@ -109,7 +109,7 @@ func (s *Server) dispensable(most int) []*connection {
 	for _, c := range s.open() {
 		doing, since := c.now()
 		switch {
-		case c.administers(), doing == active, doing != idle && since < shortestStay, c.readable():
+		case c.administers(), doing == active, since < shortestStay, c.readable():
 		default:
 			found = append(found, one{c, since})
 		}
