@@ -135,13 +135,13 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 		l := s.limits
 		defer l.answering.Add(-1)
 		if n := l.answering.Add(1); l.requests > 0 && n > l.requests && connectionOf(r) != nil && !connectionOf(r).administers() {
-			l.busy.note(s.log, "as many requests are being answered as may be: others get 503; see --max-requests", "limit", l.requests)
+			l.busy.note(s, "as many requests are being answered as may be: others get 503; see --max-requests", "limit", l.requests)
 			w.Header().Set("Retry-After", "1")
 			errorpage.Write(w, r, http.StatusServiceUnavailable)
 			return
 		}
 		if l.target > 0 && len(r.RequestURI) > l.target {
-			l.longTarget.note(s.log, "a target is longer than may be: it gets 414; see --max-target-size", "limit", l.target)
+			l.longTarget.note(s, "a target is longer than may be: it gets 414; see --max-target-size", "limit", l.target)
 			errorpage.Write(w, r, http.StatusRequestURITooLong)
 			return
 		}

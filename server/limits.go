@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -45,17 +44,17 @@ type limits struct {
 // limit counts how often something was too much. It is told in the log, now and then.
 type limit struct {
 	reached atomic.Int64
-	told    atomic.Int64 // when it was told last, in Unix nanoseconds
-	untold  atomic.Int64 // how often since then
+	untold  atomic.Int64 // how often since it was told last
+	next    atomic.Int64 // when it may be told again, by the server's clock
 }
 
 // note counts, and tells.
-func (l *limit) note(log *slog.Logger, text string, attributes ...any) {
+func (l *limit) note(s *Server, text string, attributes ...any) {
 	l.reached.Add(1)
 	l.untold.Add(1)
-	now := time.Now().UnixNano()
-	if last := l.told.Load(); now-last >= int64(tellEvery) && l.told.CompareAndSwap(last, now) {
-		log.Warn(text, append(attributes, "times", l.untold.Swap(0))...)
+	now, next := s.clock(), l.next.Load()
+	if int64(now) >= next && l.next.CompareAndSwap(next, int64(now+tellEvery)) {
+		s.log.Warn(text, append(attributes, "times", l.untold.Swap(0))...)
 	}
 }
 
@@ -91,7 +90,7 @@ func (s *Server) hasRoom() bool {
 		return true
 	}
 	leaving := s.dispensable(max(s.limits.places/32, 1))
-	s.limits.full.note(s.log, "as many connections are open as may be: the longest idle are closed, and new ones wait where there are none; see --max-connections",
+	s.limits.full.note(s, "as many connections are open as may be: the longest idle are closed, and new ones wait where there are none; see --max-connections",
 		"limit", s.limits.places, "closed", len(leaving))
 	for _, c := range leaving {
 		c.dismiss()
@@ -162,7 +161,7 @@ func (s *Server) welcome(c *connection) bool {
 	}
 	s.mu.Unlock()
 	if !welcome {
-		s.limits.crowded.note(s.log, "a client has as many connections open as it may have: its new ones are closed; see --max-connections-per-client",
+		s.limits.crowded.note(s, "a client has as many connections open as it may have: its new ones are closed; see --max-connections-per-client",
 			"remote_addr", origin.String(), "limit", s.limits.perClient)
 	}
 	return welcome
@@ -179,7 +178,7 @@ func (s *Server) greet(c *connection) (done func()) {
 	s.mu.Unlock()
 	if oldest != nil {
 		oldest.cut()
-		s.limits.greeting.note(s.log, "as many TLS handshakes are under way as may be: the oldest are broken off; see --max-handshakes", "limit", s.limits.handshakes)
+		s.limits.greeting.note(s, "as many TLS handshakes are under way as may be: the oldest are broken off; see --max-handshakes", "limit", s.limits.handshakes)
 	}
 	return func() {
 		s.mu.Lock()
@@ -234,7 +233,7 @@ func Descriptors() int {
 
 // refusedHead notes that a head was too long.
 func (s *Server) refusedHead() {
-	s.limits.longHead.note(s.log, "a request's head is longer than may be: it gets 431; see --max-header-size", "limit", int(s.config.MaxHeaderSize))
+	s.limits.longHead.note(s, "a request's head is longer than may be: it gets 431; see --max-header-size", "limit", int(s.config.MaxHeaderSize))
 }
 
 // headSize is how long a request's head is as HTTP/1.1 has it, in bytes.
