@@ -11,6 +11,7 @@ import (
 type logs struct {
 	main, access *slog.Logger // stay the same when the outlets change
 	console      console
+	out, err     io.Writer // standard output and error, for lines
 
 	mu      sync.RWMutex // held for writing while the outlets change, so that no line is written to a closed file
 	outlets outlets
@@ -25,7 +26,7 @@ type outlets struct {
 // openLogs opens the files that the settings name. The error of a file that cannot be written to is one of configuration;
 // lines go to standard error alone then.
 func openLogs(s *settings, c console) (*logs, error) {
-	l := &logs{console: c}
+	l := &logs{console: c, out: withoutWaiting(c.stdout), err: withoutWaiting(c.stderr)}
 	l.main = slog.New(outlet{logs: l, which: func(o *outlets) slog.Handler { return o.main }})
 	l.access = slog.New(outlet{logs: l, which: func(o *outlets) slog.Handler { return o.access }})
 	return l, l.Reload(s)
@@ -73,7 +74,7 @@ func (o outlets) close() {
 // open opens everything, or, with an error, nothing but standard error.
 func (l *logs) open(s *settings) (outlets, error) {
 	standard := newSink(l.console.stderr, s.LogFormat, s.LogLevel.Level())
-	standard.requests, standard.colours = s.AccessLogFormat, standard.colours || s.LogWithANSI
+	standard.to, standard.requests, standard.colours = l.err, s.AccessLogFormat, standard.colours || s.LogWithANSI
 	o := outlets{main: standard.handler()}
 	o.access = o.main
 	alone, tell := o, slog.New(o.main).Error
@@ -100,8 +101,15 @@ func (l *logs) open(s *settings) (outlets, error) {
 
 // sink leads to a file, or to a standard stream that is named like one, as containers do it.
 func (l *logs) sink(o *outlets, s *settings, option, path string, tell func(string, ...any)) (sink, error) {
-	if stream := map[string]io.Writer{"/dev/stdout": l.console.stdout, "/dev/stderr": l.console.stderr}[path]; stream != nil {
-		to := newSink(stream, s.LogFormat, 0)
+	for _, stream := range []struct {
+		path     string
+		file, to io.Writer
+	}{{"/dev/stdout", l.console.stdout, l.out}, {"/dev/stderr", l.console.stderr, l.err}} {
+		if path != stream.path || stream.file == nil {
+			continue
+		}
+		to := newSink(stream.file, s.LogFormat, 0)
+		to.to = stream.to
 		to.requests, to.colours = s.AccessLogFormat, to.colours || s.LogWithANSI
 		return to, nil
 	}

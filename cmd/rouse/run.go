@@ -38,7 +38,6 @@ func runProgram(c console) error {
 	go func() { // the runtime takes its time for it, and meanwhile there is enough to do
 		defer close(listening)
 		signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGWINCH)
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // or a reader of standard error that goes away would end both programs
 	}()
 	lines := newSink(c.stderr, r.LogFormat, r.LogLevel.Level())
 	lines.to = withoutWaiting(c.stderr)
