@@ -39,7 +39,9 @@ const maintenancePage = `<!doctype html>
 type maintenanceMode struct {
 	log  *slog.Logger
 	on   atomic.Bool
-	next atomic.Int64 // when to look for the switch file, in Unix nanoseconds; never without one
+	next atomic.Int64 // when to look for the switch file, in nanoseconds since begun; never without one
+
+	begun time.Time // what is counted from: the time of day may jump
 
 	mu         sync.Mutex
 	configured bool
@@ -52,7 +54,7 @@ type maintenanceMode struct {
 
 // newMaintenance returns one that is configured as c says. log takes what goes on with its files.
 func newMaintenance(c Config, log *slog.Logger) *maintenanceMode {
-	m := &maintenanceMode{log: log}
+	m := &maintenanceMode{log: log, begun: time.Now()}
 	m.Configure(c)
 	return m
 }
@@ -92,7 +94,7 @@ func (m *maintenanceMode) decide() { m.on.Store(m.switched || m.configured != m.
 // exists. It looks for that no more than once a second.
 func (m *maintenanceMode) On() bool {
 	if next := m.next.Load(); next != math.MaxInt64 {
-		if now := time.Now(); now.UnixNano() >= next && m.next.CompareAndSwap(next, now.Add(maintenanceLook).UnixNano()) {
+		if now := int64(time.Since(m.begun)); now >= next && m.next.CompareAndSwap(next, now+int64(maintenanceLook)) {
 			m.look()
 		}
 	}

@@ -51,8 +51,8 @@ func (s *Server) introduced(c *connection) {
 
 // warnOfStranger says now and then that somebody who is no trusted proxy connects: a setting is wrong, or somebody tries.
 func (s *Server) warnOfStranger(c *connection, peer net.Addr) {
-	now := time.Now().UnixNano()
-	if last := s.strangers.Load(); now-last < int64(10*time.Second) || !s.strangers.CompareAndSwap(last, now) {
+	now, next := int64(s.clock()), s.strangers.Load()
+	if now < next || !s.strangers.CompareAndSwap(next, now+int64(tellEvery)) {
 		return
 	}
 	s.log.Warn("closed a connection that is not from a trusted proxy; only those may connect where the PROXY protocol is spoken: add it to --trusted-proxies if it is one",

@@ -69,7 +69,7 @@ type Server struct {
 
 	draining   atomic.Bool
 	lastClosed atomic.Int64 // when a client's connection was, by the clock
-	strangers  atomic.Int64 // when it was last warned of peers that are no trusted proxies, in Unix nanoseconds
+	strangers  atomic.Int64 // when it may be warned again of peers that are no trusted proxies, by the clock
 
 	mu          sync.Mutex
 	accepters   []*accepter

@@ -25,12 +25,14 @@ type identity [sha256.Size]byte
 type verified struct {
 	key func() []byte // made with the first password: most servers never see one
 
+	begun time.Time // what is counted from: the time of day may jump
+
 	mu   sync.RWMutex
-	used map[identity]*atomic.Int64 // when last, in Unix nanoseconds
+	used map[identity]*atomic.Int64 // when last, in nanoseconds since begun
 }
 
 func newVerified() *verified {
-	return &verified{used: map[identity]*atomic.Int64{}, key: sync.OnceValue(func() []byte {
+	return &verified{begun: time.Now(), used: map[identity]*atomic.Int64{}, key: sync.OnceValue(func() []byte {
 		key := make([]byte, sha256.Size)
 		rand.Read(key) // cannot fail
 		return key
@@ -53,16 +55,16 @@ func (v *verified) has(id identity, now time.Time) bool {
 	v.mu.RLock()
 	used := v.used[id]
 	v.mu.RUnlock()
-	if used == nil || now.UnixNano()-used.Load() > int64(verifiedLife) {
+	if used == nil || int64(now.Sub(v.begun))-used.Load() > int64(verifiedLife) {
 		return false
 	}
-	used.Store(now.UnixNano())
+	used.Store(int64(now.Sub(v.begun)))
 	return true
 }
 
 func (v *verified) add(id identity, now time.Time) {
 	used := &atomic.Int64{}
-	used.Store(now.UnixNano())
+	used.Store(int64(now.Sub(v.begun)))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.used[id] = used
@@ -74,10 +76,10 @@ func (v *verified) add(id identity, now time.Time) {
 // shrink forgets what has not been used for long, and at least the one that has not for longest.
 func (v *verified) shrink(now time.Time) {
 	var oldest identity
-	least := now.UnixNano() + 1
+	least := int64(now.Sub(v.begun)) + 1
 	for id, used := range v.used {
 		at := used.Load()
-		if now.UnixNano()-at > int64(verifiedLife) {
+		if int64(now.Sub(v.begun))-at > int64(verifiedLife) {
 			delete(v.used, id)
 		} else if at < least {
 			oldest, least = id, at

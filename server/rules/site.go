@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net/http"
 	"os"
 	"strings"
@@ -28,11 +29,12 @@ type Site struct {
 	open   func(name string) (*os.File, os.FileInfo, error)
 	report func(*LineError)
 	clock  func() time.Time
+	begun  time.Time // what is counted from: the time of day may jump
 
 	redirects atomic.Pointer[siteRedirects]
 	headers   atomic.Pointer[siteHeaders]
 
-	next    atomic.Int64 // when the files are looked at again, in nanoseconds since 1970
+	next    atomic.Int64 // when the files are looked at again, in nanoseconds since begun
 	looking sync.Mutex   // guards what follows
 	files   [2]siteFile
 }
@@ -52,7 +54,8 @@ type siteFile struct {
 // ReadSite reads the two files. open opens a file in the root, as tree.Tree.Open does; report is called for each line that
 // is skipped, once, and not by two goroutines at a time.
 func ReadSite(open func(name string) (*os.File, os.FileInfo, error), report func(*LineError)) *Site {
-	s := &Site{open: open, report: report, clock: time.Now}
+	s := &Site{open: open, report: report, clock: time.Now, begun: time.Now()}
+	s.next.Store(math.MinInt64)
 	s.files[0].name, s.files[1].name = "_redirects", "_headers"
 	s.redirects.Store(&siteRedirects{})
 	s.headers.Store(&siteHeaders{})
@@ -129,14 +132,14 @@ func (s *Site) Hints(host, path string) []string {
 // look reads the files that have changed, when it is time. Who comes meanwhile takes what was read before.
 func (s *Site) look() {
 	now := s.clock()
-	if now.UnixNano() < s.next.Load() || !s.looking.TryLock() {
+	if int64(now.Sub(s.begun)) < s.next.Load() || !s.looking.TryLock() {
 		return
 	}
 	defer s.looking.Unlock()
-	if now.UnixNano() < s.next.Load() {
+	if int64(now.Sub(s.begun)) < s.next.Load() {
 		return
 	}
-	defer func() { s.next.Store(s.clock().Add(lookEvery).UnixNano()) }()
+	defer func() { s.next.Store(int64(s.clock().Sub(s.begun) + lookEvery)) }()
 	if s.files[0].reread(s.open, now, s.report) {
 		rules, errs := parseRedirects(s.files[0].content)
 		s.redirects.Store(rules)
