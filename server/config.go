@@ -167,6 +167,11 @@ type Config struct {
 	MaxBlockingThreads Number `split_words:"true" flag:"max-blocking-threads" short:"b" arg:"N" restart:"true" help:"kept for static-web-server's users, without effect"`
 	WindowsService     bool   `split_words:"true" flag:"windows-service" short:"s" restart:"true" help:"kept for static-web-server's users, without effect"`
 
+	// Rights.
+
+	// Landlock confines the program to the files that its options name. The program sees to it.
+	Landlock Landlock `section:"Rights" split_words:"true" flag:"landlock" arg:"WHEN" restart:"true" help:"auto: have the kernel refuse all files but those that the options name, where it can (Landlock); off: do without"`
+
 	// Time limits on what a client can hold open. 0 is no limit.
 
 	TLSHandshakeTimeout Duration `section:"Time limits on clients; 0 is none" split_words:"true" flag:"tls-handshake-timeout" arg:"TIME" restart:"true" help:"for the TLS handshake"`
@@ -266,6 +271,7 @@ func Default() Config {
 		ThreadsMultiplier:      Number{Value: 1, Given: true},
 		MaxBlockingThreads:     Number{Value: 512, Given: true},
 		DrainTimeout:           Duration(10 * time.Second),
+		Landlock:               "auto",
 		TLSHandshakeTimeout:    Duration(10 * time.Second),
 		ClientHeaderTimeout:    Duration(10 * time.Second),
 		ClientBodyTimeout:      Duration(30 * time.Second),

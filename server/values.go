@@ -265,6 +265,17 @@ func (l Lane) Words() []string { return []string{"auto", "off"} }
 
 func (l Lane) String() string { return string(l) }
 
+// Landlock says whether the kernel confines the program to the files that its options name: auto (where it can), or off.
+type Landlock string
+
+func (l *Landlock) Set(text string) error {
+	return oneOf((*string)(l), text, l.Words())
+}
+
+func (l Landlock) Words() []string { return []string{"auto", "off"} }
+
+func (l Landlock) String() string { return string(l) }
+
 // Level is how hard compression tries.
 type Level string
 

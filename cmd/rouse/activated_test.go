@@ -85,7 +85,7 @@ func (a *activated) run(t testing.TB, env []string, args ...string) *serving {
 	t.Helper()
 	s := &serving{a, make(chan int, 1)}
 	go func() {
-		code := run(console{append([]string{"serve"}, args...), env, io.Discard, a.log})
+		code := run(console{append([]string{"serve"}, args...), env, io.Discard, a.log, false})
 		if code != exitOK {
 			a.notices.Close() // nobody is to wait for notices that do not come
 		}

@@ -62,11 +62,12 @@ type console struct {
 	env    []string
 	stdout io.Writer
 	stderr io.Writer
+	alone  bool // nothing else goes on in this process, so that it may give up rights for good
 }
 
 func main() {
 	stderr := standardError(activation.CoverErrors(wantsInetd(os.Args[1:], os.Getenv("SERVER_LISTEN"))))
-	c := console{os.Args[1:], os.Environ(), os.Stdout, stderr}
+	c := console{os.Args[1:], os.Environ(), os.Stdout, stderr, true}
 	standard, err := platform.Describe(1)
 	inetdWaits := err == nil && standard.State == platform.Listening // wait mode, or StandardInput=socket
 	if inetdWaits {

@@ -61,7 +61,7 @@ func rouse(t testing.TB, env []string, args ...string) (code int, stdout, stderr
 	set(t, env...)
 	var out, errs output
 	ended := make(chan int, 1)
-	go func() { ended <- run(console{args, env, &out, &errs}) }()
+	go func() { ended <- run(console{args, env, &out, &errs, false}) }()
 	select {
 	case code = <-ended:
 	case <-time.After(patience):

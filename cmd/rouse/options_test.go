@@ -40,7 +40,7 @@ func sample(t testing.TB, o option) (one, other string) {
 		return "combined", "json"
 	case server.Charset, server.Automatic:
 		return "false", "true"
-	case server.Lane:
+	case server.Lane, server.Landlock:
 		return "off", "off"
 	case server.ETag:
 		return "content", "false"
@@ -173,7 +173,7 @@ func TestOptionNames(t *testing.T) {
 		"directory-listing-order": "", "disable-symlinks": "", "drain-timeout": "", "etag": "", "fd": "-f SERVER_LISTEN_FD", "follow-symlinks": "",
 		"grace-period": "-q", "health": "", "host": "-a", "http2": "", "http2-tls-cert": "", "http2-tls-key": "", "https-redirect": "",
 		"https-redirect-from-hosts": "", "https-redirect-from-port": "", "https-redirect-host": "", "idle-exit": "", "ignore-hidden-files": "",
-		"include-hidden": "", "index-files": "", "keepalive-timeout": "", "lane": "", "listen": "", "log-file": "", "log-format": "", "log-forwarded-for": "",
+		"include-hidden": "", "index-files": "", "keepalive-timeout": "", "landlock": "", "lane": "", "listen": "", "log-file": "", "log-format": "", "log-forwarded-for": "",
 		"log-level": "-g", "log-remote-address": "", "log-with-ansi": "", "log-x-real-ip": "", "maintenance-mode": "", "maintenance-mode-file": "",
 		"maintenance-mode-status": "", "maintenance-mode-switch": "", "max-blocking-threads": "-b", "max-connections": "", "max-connections-per-client": "",
 		"max-handshakes": "", "max-header-size": "", "max-open-files": "", "max-requests": "", "max-target-size": "", "metrics": "", "mime-types": "",

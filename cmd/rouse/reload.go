@@ -20,6 +20,7 @@ func (s *site) reload(manager activation.Manager) {
 		s.reloadCertificates(again)
 		err = s.reloadOptions(again, notices)
 	} else {
+		err = s.sinceStart(err)
 		s.reloadCertificates(s.settings)
 	}
 	if err != nil {
@@ -33,12 +34,15 @@ func (s *site) reload(manager activation.Manager) {
 // reloadOptions serves what the options say now. Those of sockets and time limits hold from the next start on.
 func (s *site) reloadOptions(again *settings, notices []string) error {
 	again.suitPeople(s.opened.bare)
+	if err := s.reachable(again); err != nil {
+		return err
+	}
 	made, err := again.makeContent(s)
 	if err != nil {
 		return err
 	}
 	if err := s.logs.Reload(again); err != nil {
-		return err
+		return s.sinceStart(err)
 	}
 	for _, text := range slices.Concat(notices, again.substitutes(), s.settings.needsRestart(again)) {
 		notice(s.log, text)
@@ -73,7 +77,7 @@ func (s *site) reloadCertificates(again *settings) {
 	renewed, err := again.certificateFor(s.sockets)
 	switch {
 	case err != nil:
-		s.log.Error("the certificate was not loaded again, the old one is kept", "err", err)
+		s.log.Error("the certificate was not loaded again, the old one is kept", "err", s.sinceStart(err))
 		return
 	case renewed.origin == "credentials" && renewed.same(s.certificate):
 		notice(s.log, "reloaded; the certificate is the same: systemd hands out new credentials at a restart, and at a reload only since version 260 with RefreshOnReload=credentials")

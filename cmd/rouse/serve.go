@@ -63,6 +63,9 @@ func serve(c console) error {
 	for _, text := range s.substitutes() {
 		notice(logs.main, text)
 	}
+	if err := site.confine(); err != nil {
+		return err
+	}
 	site.announce()
 	return site.live(signals)
 }
@@ -117,6 +120,7 @@ type site struct {
 	unwatch     func()                     // ends the looking after its files
 	showing     string                     // what is served, for people
 	server      *server.Server
+	confinement confinement
 	idle        time.Duration // exit after so long without a connection; 0: never
 }
 

@@ -63,21 +63,15 @@ _rouse() {
     --idle-exit) return;;
     -n|--threads-multiplier) return;;
     -b|--max-blocking-threads) return;;
+    --landlock) COMPREPLY=($(compgen -W 'auto off' -- "$word")); return;;
     --tls-handshake-timeout) return;;
     --client-header-timeout) return;;
     --client-body-timeout) return;;
     --keepalive-timeout) return;;
     --send-timeout) return;;
-    --max-connections) return;;
-    --max-connections-per-client) return;;
-    --max-requests) return;;
-    --max-handshakes) return;;
-    --max-header-size) return;;
-    --max-target-size) return;;
-    --max-open-files) return;;
   esac
   case $word in
-    -*) COMPREPLY=($(compgen -W '--config-file --check-config --help --version --root --use-relative-root --index-files --ignore-hidden-files --disable-symlinks --redirect-trailing-slash --clean-urls --accept-markdown --text-charset --mime-types --site-rules --page404 --page50x --page-fallback --spa --maintenance-mode --maintenance-mode-status --maintenance-mode-file --maintenance-mode-switch --listen --fd --host --port --unix-socket --unix-socket-mode --unix-socket-force --tls --http2 --tls-cert --tls-key --https-redirect --https-redirect-host --https-redirect-from-port --https-redirect-from-hosts --compression --compression-level --compression-static --compression-cache --lane --reply-cache --reply-ttl --directory-listing --directory-listing-order --directory-listing-format --directory-listing-download --security-headers --cache-control-headers --etag --repr-digest --cors-allow-origins --cors-allow-headers --cors-expose-headers --basic-auth --basic-auth-file --health --ready --metrics --log-level --log-format --log-with-ansi --log-file --access-log --access-log-format --log-remote-address --log-x-real-ip --log-forwarded-for --trusted-proxies --grace-period --drain-timeout --idle-exit --threads-multiplier --max-blocking-threads --windows-service --tls-handshake-timeout --client-header-timeout --client-body-timeout --keepalive-timeout --send-timeout --max-connections --max-connections-per-client --max-requests --max-handshakes --max-header-size --max-target-size --max-open-files' -- "$word"));;
+    -*) COMPREPLY=($(compgen -W '--config-file --check-config --help --version --root --use-relative-root --index-files --ignore-hidden-files --disable-symlinks --redirect-trailing-slash --clean-urls --accept-markdown --text-charset --mime-types --site-rules --page404 --page50x --page-fallback --spa --maintenance-mode --maintenance-mode-status --maintenance-mode-file --maintenance-mode-switch --listen --fd --host --port --unix-socket --unix-socket-mode --unix-socket-force --tls --http2 --tls-cert --tls-key --https-redirect --https-redirect-host --https-redirect-from-port --https-redirect-from-hosts --compression --compression-level --compression-static --compression-cache --lane --reply-cache --reply-ttl --directory-listing --directory-listing-order --directory-listing-format --directory-listing-download --security-headers --cache-control-headers --etag --repr-digest --cors-allow-origins --cors-allow-headers --cors-expose-headers --basic-auth --basic-auth-file --health --ready --metrics --log-level --log-format --log-with-ansi --log-file --access-log --access-log-format --log-remote-address --log-x-real-ip --log-forwarded-for --trusted-proxies --grace-period --drain-timeout --idle-exit --threads-multiplier --max-blocking-threads --windows-service --landlock --tls-handshake-timeout --client-header-timeout --client-body-timeout --keepalive-timeout --send-timeout' -- "$word"));;
     *)
       if [ "$COMP_CWORD" -eq 1 ]; then
         COMPREPLY=($(compgen -W 'check dispatch generate health help inetd install precompress renew run serve sockets status uninstall version' -- "$word") $(compgen -d -- "$word"))
@@ -266,18 +260,12 @@ _rouse_install() {
     --drain-timeout) return;;
     --idle-exit) return;;
     -b|--max-blocking-threads) return;;
+    --landlock) COMPREPLY=($(compgen -W 'auto off' -- "$word")); return;;
     --tls-handshake-timeout) return;;
     --client-header-timeout) return;;
     --client-body-timeout) return;;
     --keepalive-timeout) return;;
     --send-timeout) return;;
-    --max-connections) return;;
-    --max-connections-per-client) return;;
-    --max-requests) return;;
-    --max-handshakes) return;;
-    --max-header-size) return;;
-    --max-target-size) return;;
-    --max-open-files) return;;
     -w|--config-file) COMPREPLY=($(compgen -f -- "$word")); return;;
     --map) return;;
     --family) COMPREPLY=($(compgen -W 'exact any' -- "$word")); return;;
@@ -313,7 +301,7 @@ _rouse_install() {
     --limit) return;;
   esac
   case $word in
-    -*) COMPREPLY=($(compgen -W '-- --help --user --name --account --listen --host-name --offline --egress --print --dry-run --force --root --use-relative-root --index-files --ignore-hidden-files --disable-symlinks --redirect-trailing-slash --clean-urls --accept-markdown --text-charset --mime-types --site-rules --page404 --page50x --page-fallback --spa --maintenance-mode --maintenance-mode-status --maintenance-mode-file --maintenance-mode-switch --fd --host --port --unix-socket --unix-socket-mode --unix-socket-force --tls --http2 --tls-cert --tls-key --https-redirect --https-redirect-host --https-redirect-from-port --https-redirect-from-hosts --compression --compression-level --compression-static --compression-cache --lane --reply-cache --reply-ttl --directory-listing --directory-listing-order --directory-listing-format --directory-listing-download --security-headers --cache-control-headers --etag --repr-digest --cors-allow-origins --cors-allow-headers --cors-expose-headers --basic-auth --basic-auth-file --health --ready --metrics --log-level --log-format --log-with-ansi --log-file --access-log --access-log-format --log-remote-address --log-x-real-ip --log-forwarded-for --trusted-proxies --grace-period --drain-timeout --idle-exit --max-blocking-threads --windows-service --tls-handshake-timeout --client-header-timeout --client-body-timeout --keepalive-timeout --send-timeout --max-connections --max-connections-per-client --max-requests --max-handshakes --max-header-size --max-target-size --max-open-files --config-file --map --family --mode --as --proxy-protocol --getsockname --no-new-privs --guard-shutdown --no-io-uring --network-from --pass-notify --lazy --idle-stop --start-timeout --stop-signal --stop-timeout --reload --reload-signal --explain --json --socket --engine --pin --hello-time --hello-size --ack-time --max-waiting --check --status --services --wait --group --groups --directory --stderr --max-instances --per-client --rate --client-rate --time-limit --limit' -- "$word"));;
+    -*) COMPREPLY=($(compgen -W '-- --help --user --name --account --listen --host-name --offline --egress --print --dry-run --force --root --use-relative-root --index-files --ignore-hidden-files --disable-symlinks --redirect-trailing-slash --clean-urls --accept-markdown --text-charset --mime-types --site-rules --page404 --page50x --page-fallback --spa --maintenance-mode --maintenance-mode-status --maintenance-mode-file --maintenance-mode-switch --fd --host --port --unix-socket --unix-socket-mode --unix-socket-force --tls --http2 --tls-cert --tls-key --https-redirect --https-redirect-host --https-redirect-from-port --https-redirect-from-hosts --compression --compression-level --compression-static --compression-cache --lane --reply-cache --reply-ttl --directory-listing --directory-listing-order --directory-listing-format --directory-listing-download --security-headers --cache-control-headers --etag --repr-digest --cors-allow-origins --cors-allow-headers --cors-expose-headers --basic-auth --basic-auth-file --health --ready --metrics --log-level --log-format --log-with-ansi --log-file --access-log --access-log-format --log-remote-address --log-x-real-ip --log-forwarded-for --trusted-proxies --grace-period --drain-timeout --idle-exit --max-blocking-threads --windows-service --landlock --tls-handshake-timeout --client-header-timeout --client-body-timeout --keepalive-timeout --send-timeout --config-file --map --family --mode --as --proxy-protocol --getsockname --no-new-privs --guard-shutdown --no-io-uring --network-from --pass-notify --lazy --idle-stop --start-timeout --stop-signal --stop-timeout --reload --reload-signal --explain --json --socket --engine --pin --hello-time --hello-size --ack-time --max-waiting --check --status --services --wait --group --groups --directory --stderr --max-instances --per-client --rate --client-rate --time-limit --limit' -- "$word"));;
     *) COMPREPLY=($(compgen -W 'serve run dispatch inetd' -- "$word") $(compgen -d -- "$word"));;
   esac
 }
