@@ -7,12 +7,14 @@
 package files
 
 import (
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rouse-server/rouse/server/accept"
@@ -72,6 +74,7 @@ type handler struct {
 	fallback fallback
 	// buffers holds *[copiedSize]byte for bodies that are copied.
 	buffers sync.Pool
+	told    atomic.Int64 // when it was last told of a file that may not be read, in Unix nanoseconds
 }
 
 // New returns a handler for GET, HEAD and OPTIONS on the files of a tree, which the caller opened and keeps open as long as
@@ -166,6 +169,8 @@ func (h *handler) fail(p *response, r *http.Request, err error) {
 			return
 		}
 		reply.Mark(p, nil)
+	case http.StatusForbidden:
+		h.tellUnreadable(r, err)
 	case http.StatusServiceUnavailable:
 		p.Header().Set("Retry-After", "1")
 		h.Log.WarnContext(r.Context(), "cannot open a file for now", "path", r.URL.Path, "error", err)
@@ -173,4 +178,14 @@ func (h *handler) fail(p *response, r *http.Request, err error) {
 		h.Log.ErrorContext(r.Context(), "cannot open a file", "path", r.URL.Path, "error", err)
 	}
 	h.Pages.Write(p, r, status)
+}
+
+// tellUnreadable says now and then that a file is there and may not be read, which its owner hardly means.
+func (h *handler) tellUnreadable(r *http.Request, err error) {
+	now := time.Now().UnixNano()
+	last := h.told.Load()
+	if !errors.Is(err, fs.ErrPermission) || now-last < int64(10*time.Second) || !h.told.CompareAndSwap(last, now) {
+		return
+	}
+	h.Log.ErrorContext(r.Context(), "answered 403: the user that Rouse runs as may not read a file (root without its capabilities is a user as others are)", "path", r.URL.Path, "error", err)
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rouse-server/rouse/server/tree"
 )
 
 // asNobody runs f on a thread of its own whose file system user has no rights, as root too; the
@@ -53,6 +55,29 @@ func TestUnreadable(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Without this, nobody would know why their file is answered with 403. One line is enough for many requests.
+func TestUnreadableIsTold(t *testing.T) {
+	dir, _ := site(t, map[string]string{"secret.txt": "x"})
+	if err := os.Chmod(filepath.Join(dir, "secret.txt"), 0); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := tree.Open(dir, tree.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	var log strings.Builder
+	h := New(opened, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	asNobody(t, func() {
+		for range 3 {
+			ask(h, "GET", "/secret.txt")
+		}
+	})
+	if n := strings.Count(log.String(), "path=/secret.txt"); n != 1 || !strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("told %d times: %s", n, log.String())
+	}
 }
 
 func TestDevice(t *testing.T) {
