@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -32,11 +34,11 @@ func (s *site) confine() error {
 		missing = s.confinement.reach.lock()
 	}
 	s.confinement.on = missing == nil
-	if missing != nil { // otherwise that is part of it
-		s.lack(platform.NoNewPrivileges())
-		s.log.Info("not confined by Landlock: " + missing.Error())
+	if missing == nil {
+		s.tellRights("confined by Landlock: " + s.confinement.reach.String())
 	} else {
-		s.log.Info("confined by Landlock: " + s.confinement.reach.String())
+		s.tellRights("not confined by Landlock: " + missing.Error())
+		s.lack(platform.NoNewPrivileges()) // which is part of it otherwise
 	}
 	if s.certificate.store != nil {
 		s.lack(platform.HideMemory())
@@ -56,9 +58,18 @@ func (s *site) lack(err error) {
 	}
 }
 
+// tellRights tells what was given up. Who develops a site has no use for that.
+func (s *site) tellRights(text string) {
+	level := slog.LevelInfo
+	if s.opened.bare {
+		level = slog.LevelDebug
+	}
+	s.log.Log(context.Background(), level, text)
+}
+
 // withoutCapabilities tells what cannot be read or written any more, now that root's rights on others' files are given up.
 func (s *site) withoutCapabilities() error {
-	s.log.Info("root's capabilities are given up: of files that others own Rouse reads only what their group or everybody may")
+	s.tellRights("root's capabilities are given up: of files that others own Rouse reads only what their group or everybody may")
 	for _, n := range s.settings.named() {
 		err := n.open()
 		switch {

@@ -66,7 +66,7 @@ func (s *settings) reach(c credential) (r reach) {
 		case s.UseRelativeRoot:
 			r.reads = append(r.reads, n.path, filepath.Dir(whole(n.path)), filepath.Dir(followed(n.path))) // the link there is swapped
 		default:
-			r.reads = append(r.reads, n.path)
+			r.reads = append(append(r.reads, n.path), beside(whole(n.path))...) // for a reload
 		}
 	}
 	for _, one := range c.all() {
@@ -128,8 +128,9 @@ func credentialFolders() []string {
 	return []string{folder}
 }
 
-// around is the folder of a file, and the folder of what a link there leads to: files are replaced in both. What is not to be
-// replaced, such as a device, and what lies in the root of the file system stands for itself.
+// around is the folder of a file, and the folder of what a link there leads to: files are replaced in both. Where the folder
+// itself is a link, to be swapped for another one, it is what lies beside the folder as well. What is not to be replaced, such
+// as a device, and what lies in the root of the file system stands for itself.
 func around(path string) (places []string) {
 	for _, path := range []string{whole(path), followed(path)} {
 		info, err := os.Stat(path)
@@ -138,7 +139,15 @@ func around(path string) (places []string) {
 		}
 		places = append(places, path)
 	}
-	return places
+	return append(places, beside(filepath.Dir(whole(path)))...)
+}
+
+// beside is where the folders lie that a link may lead to next; nothing for what is no link.
+func beside(path string) []string {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != fs.ModeSymlink {
+		return nil
+	}
+	return []string{filepath.Dir(followed(path))}
 }
 
 func whole(path string) string {

@@ -101,7 +101,7 @@ func (s *site) useCertificates(c credential) {
 	for _, one := range c.all() {
 		go one.store.Watch(ctx, certificateLook, func(_ *x509.Certificate, err error) {
 			if err != nil {
-				s.log.Error("the changed certificate files cannot be used, the old certificate is kept", "err", err)
+				s.log.Error("the changed certificate files cannot be used, the old certificate is kept", "err", s.sinceStart(err))
 				return
 			}
 			notice(s.log, "the certificate files changed; "+one.describe())

@@ -159,7 +159,10 @@ func TestBrokenNewCertificateIsRefused(t *testing.T) {
 func TestCredentialsOfSystemd(t *testing.T) {
 	t.Parallel()
 	a := newActivator(t)
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "credentials", "rouse.service") // as below /run
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	_, _, a.pool = program.KeyPair(t, dir)
 	a.env = []string{"CREDENTIALS_DIRECTORY=" + dir}
 	p := a.run()

@@ -3,6 +3,7 @@ package site
 import (
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,9 +151,15 @@ func TestAdminSocket(t *testing.T) {
 // Without this, another certificate file would need a restart.
 func TestReloadTakesOtherCertificates(t *testing.T) {
 	t.Parallel()
-	cert, key, pool := program.KeyPair(t, t.TempDir(), "first.example")
-	other, otherKey, otherPool := program.KeyPair(t, t.TempDir(), "second.example")
-	own, ownKey, ownPool := program.KeyPair(t, t.TempDir(), "own.example")
+	dir := t.TempDir() // whose files may be read once the server is confined
+	for _, name := range []string{"second", "own"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cert, key, pool := program.KeyPair(t, dir, "first.example")
+	other, otherKey, otherPool := program.KeyPair(t, filepath.Join(dir, "second"), "second.example")
+	own, ownKey, ownPool := program.KeyPair(t, filepath.Join(dir, "own"), "own.example")
 	s := newSite(t, map[string]string{"rouse.toml": "[general]\nroot = \"@/public\"\ntls-cert = \"" + cert + "\"\ntls-key = \"" + key + "\"\n"})
 	s.shows("first.example", pool)
 	s.write("rouse.toml", "[general]\nroot = \"@/public\"\ntls-cert = \""+other+"\"\ntls-key = \""+otherKey+"\"\n"+
