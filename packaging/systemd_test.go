@@ -88,6 +88,16 @@ func TestSockets(t *testing.T) {
 	}
 }
 
+// Rouse confines itself where the filter lets it; otherwise it would go on without, and say so where hardly anybody looks.
+func TestServiceMayConfineItself(t *testing.T) {
+	got := strings.Join(settings(t, serviceUnit)["SystemCallFilter"], " ")
+	for _, call := range []string{"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"} {
+		if !strings.Contains(got, call) {
+			t.Errorf("SystemCallFilter=%q lacks %s", got, call)
+		}
+	}
+}
+
 func TestServicesAreStartedBySocketsAlone(t *testing.T) {
 	for _, unit := range []string{serviceUnit, runServiceUnit, inetdServiceUnit} {
 		t.Run(filepath.Base(unit), func(t *testing.T) { startedBySocketsAlone(t, settings(t, unit)) })
