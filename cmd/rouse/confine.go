@@ -58,10 +58,10 @@ func (s *site) lack(err error) {
 	}
 }
 
-// tellRights tells what was given up. Who develops a site has no use for that.
+// tellRights tells what was given up. Who develops a site has no use for that, nor for a line with each connection.
 func (s *site) tellRights(text string) {
 	level := slog.LevelInfo
-	if s.opened.bare {
+	if s.opened.bare || s.forOneConnection() {
 		level = slog.LevelDebug
 	}
 	s.log.Log(context.Background(), level, text)

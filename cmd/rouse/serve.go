@@ -183,7 +183,7 @@ func (s *site) welcomePage() welcome.Page {
 
 // announce says what is served, where, and with which certificate.
 func (s *site) announce() {
-	if len(s.sockets) == 1 && s.sockets[0].Kind == activation.Connection {
+	if s.forOneConnection() {
 		return // one process for each connection: the request's own line is enough
 	}
 	notice(s.log, "serving "+s.showing)
@@ -220,6 +220,10 @@ func (s *site) announce() {
 			notice(s.log, err.Error())
 		}
 	}
+}
+
+func (s *site) forOneConnection() bool {
+	return len(s.sockets) == 1 && s.sockets[0].Kind == activation.Connection
 }
 
 func appendNew(words []string, word string) []string {

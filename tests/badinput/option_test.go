@@ -54,6 +54,7 @@ func mistakes() (all []mistake) {
 		mistake{"compression-level", "9", "not one of fastest, default, best", "9", ""},
 		mistake{"compression-cache", "64X", size, "-1", ""},
 		mistake{"reply-cache", "64X", size, "-1", ""},
+		mistake{"landlock", "on", "not one of auto, off", "true", ""},
 		mistake{"lane", "on", "not one of auto, off", "true", ""},
 		mistake{"directory-listing-order", "256", order, "256", ""},
 		mistake{"directory-listing-order", "name", order, "", ""},
