@@ -20,9 +20,6 @@ import (
 	"github.com/rouse-server/rouse/tests/program"
 )
 
-// long tells whether the drills are to be whole.
-func long() bool { return os.Getenv("ROUSE_LONG") == "faults" }
-
 // standard are descriptors that nobody reads, or that take nothing.
 func standard(t *testing.T, what string) *os.File {
 	t.Helper()
@@ -167,7 +164,7 @@ func TestStoppedForAWhile(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t)
 	span := 2 * time.Second
-	if long() {
+	if isLong() {
 		span = 30 * time.Second
 	}
 	h.ask()
@@ -215,7 +212,7 @@ func memory(t testing.TB, pid int) (kib int) {
 func TestReloadedUnderLoad(t *testing.T) {
 	t.Parallel()
 	times := 60
-	if long() {
+	if isLong() {
 		times = 1000
 	}
 	dir := t.TempDir()
