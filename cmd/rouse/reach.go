@@ -178,7 +178,7 @@ func standing(paths []string) (all []string) {
 		}
 	}
 	slices.Sort(all)
-	return slices.CompactFunc(all, func(over, path string) bool { return below(path, over) })
+	return slices.CompactFunc(all, func(path, over string) bool { return below(path, over) })
 }
 
 // below tells whether a path is the folder, or lies below it.
