@@ -157,7 +157,9 @@ func TestOutOfDescriptors(t *testing.T) {
 		t.Helper()
 		fmt.Fprint(kept, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		head := make([]byte, 1<<10)
-		if n, err := kept.Read(head); err != nil || !strings.HasPrefix(string(head[:n]), "HTTP/1.1 200") {
+		n, err := kept.Read(head)
+		answered, busy := strings.HasPrefix(string(head[:n]), "HTTP/1.1 200"), strings.HasPrefix(string(head[:n]), "HTTP/1.1 503") // for want of a descriptor for the file
+		if err != nil || !answered && !busy {
 			t.Fatalf("the kept connection got %q, %v", head[:n], err)
 		}
 	}
