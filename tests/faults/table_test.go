@@ -7,6 +7,7 @@ package faults
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -66,6 +67,7 @@ func tell(t *testing.T, r row) {
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	code := m.Run()
 	if len(told.rows) > 0 {
 		fmt.Print(&told)
