@@ -7,7 +7,6 @@ package faults
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -67,7 +66,6 @@ func tell(t *testing.T, r row) {
 }
 
 func TestMain(m *testing.M) {
-	flag.Parse()
 	code := m.Run()
 	if len(told.rows) > 0 {
 		fmt.Print(&told)

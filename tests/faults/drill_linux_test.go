@@ -1,0 +1,274 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// attack is what many hostile clients do at once, until the server closes their connections.
+type attack struct {
+	name    string
+	tried   string        // what a client does
+	secure  bool          // it goes to the https socket
+	proto   string        // that TLS agrees on; empty: there is no handshake, or the client begins one by itself
+	assail  func(*client) // on one connection, until that is closed
+	allow   int           // KiB of resident memory that one client may cost
+	floods  bool          // with all that the client can send
+	clients int           // in the long drill; 0: 5,000
+	peer    bool          // it is tried on a peer too, in the long drill
+}
+
+// count is how many hostile clients there are.
+func (a *attack) count() int {
+	switch {
+	case !isLong():
+		return 200
+	case a.clients > 0:
+		return a.clients
+	}
+	return 5000
+}
+
+// timeLimit is what the server's limits are set to: all clients have to get in before the first one is out.
+func timeLimit() time.Duration {
+	if isLong() {
+		return 20 * time.Second
+	}
+	return time.Second
+}
+
+// limits are the options of rouse that set them.
+func limits() (options []string) {
+	for _, name := range []string{"tls-handshake", "client-header", "client-body", "keepalive", "send"} {
+		options = append(options, "--"+name+"-timeout", timeLimit().String())
+	}
+	return options
+}
+
+// longest is when all clients must be gone, counted from the first one: streams end after the send timeout, their connections after
+// the keep-alive timeout.
+func (a *attack) longest() time.Duration { return a.ramp() + 2*timeLimit() + limit }
+
+// ramp is how long the clients take to come. The normal client has to share the processors with them and with the server.
+func (a *attack) ramp() time.Duration {
+	each := time.Second / 1000
+	if a.proto != "" || a.floods {
+		each = time.Second / 300
+	}
+	return time.Duration(a.count()) * each
+}
+
+// drill is an attack on one server.
+type drill struct {
+	*attack
+	victim *victim
+	ctx    context.Context
+	end    context.CancelFunc
+	peers  atomic.Pointer[map[uint64]bool] // ports of clients that the server has open
+
+	mu      sync.Mutex
+	begun   int
+	refused int            // could not connect
+	words   map[string]int // of the server, when it gave a client up
+	lasted  time.Duration  // the longest that a client could stay
+
+	outcome
+}
+
+// outcome is what a drill has shown.
+type outcome struct {
+	before, most, after state
+	quiet, median       time.Duration
+	processors          time.Duration // that the server has used
+}
+
+// strike attacks, while a normal client goes on asking.
+func strike(v *victim, a *attack) *drill {
+	v.t.Helper()
+	d := &drill{attack: a, victim: v, words: map[string]int{}}
+	d.peers.Store(&map[uint64]bool{})
+	d.ctx, d.end = context.WithTimeout(v.t.Context(), a.longest())
+	defer d.end()
+	visitor := newVisitor(v)
+	d.quiet = visitor.quiet()
+	d.before = v.state()
+	used := v.processorTime()
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { d.watch(done) })
+	watching.Go(func() {
+		defer close(done)
+		d.send()
+	})
+	d.median = visitor.visits(done)
+	watching.Wait()
+	d.processors = v.processorTime() - used
+	d.settle()
+	return d
+}
+
+// send lets all clients come, one after the other, and waits until the last one is gone.
+func (d *drill) send() {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	turn := time.NewTicker(d.ramp() / time.Duration(d.count()))
+	defer turn.Stop()
+	for range d.count() {
+		clients.Go(d.client)
+		select {
+		case <-turn.C:
+		case <-d.ctx.Done():
+			return
+		}
+	}
+}
+
+// client connects and attacks until its connection is closed.
+func (d *drill) client() {
+	c, err := dial(d)
+	if err != nil {
+		d.mu.Lock()
+		d.refused++
+		d.mu.Unlock()
+		return
+	}
+	defer c.Close()
+	begun := time.Now()
+	d.assail(c)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begun++
+	d.lasted = max(d.lasted, time.Since(begun))
+	if word := c.word.Load(); word != nil {
+		d.words[*word]++
+	}
+}
+
+// watch notes the most that the server holds until the attack is over.
+func (d *drill) watch(done <-chan struct{}) {
+	turn := time.NewTicker(100 * time.Millisecond)
+	defer turn.Stop()
+	for {
+		peers := map[uint64]bool{}
+		for _, s := range d.victim.sockets() {
+			if s.isOpen() {
+				peers[s.peer] = true
+			}
+		}
+		d.peers.Store(&peers)
+		now := d.victim.state()
+		d.most.memory = max(d.most.memory, now.memory)
+		d.most.descriptors = max(d.most.descriptors, now.descriptors)
+		d.most.goroutines = max(d.most.goroutines, now.goroutines)
+		d.most.clients = max(d.most.clients, now.clients)
+		d.most.left = max(d.most.left, now.left)
+		select {
+		case <-done:
+			return
+		case <-turn.C:
+		}
+	}
+}
+
+// settle waits until the server is as before: what it holds is given back, memory too.
+func (d *drill) settle() {
+	for end := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
+		d.after = d.victim.state()
+		if d.hasSettled() || time.Now().After(end) {
+			return
+		}
+	}
+}
+
+// hasSettled tells whether the server is as before. A few goroutines and descriptors more or less are those of the normal client.
+func (d *drill) hasSettled() bool {
+	return d.after.clients <= d.before.clients+2 && d.after.left <= 2 && d.after.descriptors <= d.before.descriptors+5 &&
+		d.after.goroutines <= d.before.goroutines+10 && d.after.memory <= d.before.memory+keeps(d.count())
+}
+
+// keeps is how much more memory in KiB a server may hold after n clients than before: what the kernel or the language keep for the
+// next ones.
+func keeps(n int) int { return 16<<10 + 2*n }
+
+// each is how much memory in KiB one client has cost.
+func (d *drill) each() float64 {
+	return float64(max(d.most.memory-d.before.memory, 0)) / float64(max(d.most.clients, 1))
+}
+
+// hold checks what every attack must leave alone.
+func (d *drill) hold(t *testing.T) {
+	t.Helper()
+	if most := 3*d.quiet + noise(); d.median > most {
+		t.Errorf("a normal client waits %v in the median, %v where nobody attacks", d.median, d.quiet)
+	}
+	if d.ctx.Err() == context.DeadlineExceeded {
+		t.Errorf("not all clients are gone after %v", d.longest())
+	}
+	if each := d.each(); each > float64(d.allow) {
+		t.Errorf("a client costs %.1f KiB, at most %d are allowed", each, d.allow)
+	}
+	if !d.hasSettled() {
+		t.Errorf("the server holds %+v after the attack, and held %+v before", d.after, d.before)
+	}
+	if d.refused > d.count()/2 {
+		t.Errorf("%d of %d clients could not attack", d.refused, d.count())
+	}
+}
+
+// noise is how long anything may take on a machine that does something else as well, such as another drill.
+func noise() time.Duration {
+	if isLong() {
+		return 3 * time.Millisecond
+	}
+	return 30 * time.Millisecond
+}
+
+// String says what came of it.
+func (d *drill) String() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d at once, %.1f KiB and %.1f ms each, all gone after %.1f s", d.most.clients, d.each(),
+		float64(d.processors.Microseconds())/1000/float64(d.count()), d.lasted.Seconds())
+	for _, word := range slices.Sorted(maps.Keys(d.words)) {
+		fmt.Fprintf(&text, ", %d× %s", d.words[word], word)
+	}
+	if d.refused > 0 {
+		fmt.Fprintf(&text, ", %d could not connect", d.refused)
+	}
+	if d.most.left > 10 {
+		fmt.Fprintf(&text, ", %d closed before all was taken", d.most.left)
+	}
+	if d.most.descriptors > 2*d.most.clients+50 {
+		fmt.Fprintf(&text, ", %d descriptors", d.most.descriptors)
+	}
+	if d.most.goroutines > 3*d.most.clients+50 {
+		fmt.Fprintf(&text, ", %d goroutines", d.most.goroutines)
+	}
+	fmt.Fprintf(&text, "; a normal client %.1f ms, before %.1f ms; %d MiB, before %d MiB, most %d MiB",
+		float64(d.median.Microseconds())/1000, float64(d.quiet.Microseconds())/1000,
+		d.after.memory>>10, d.before.memory>>10, d.most.memory>>10)
+	return text.String()
+}
+
+// try attacks rouse, and in the long drill a peer, and tells what came of it.
+func (a *attack) try(t *testing.T) {
+	if !isLong() {
+		t.Parallel()
+	}
+	var peer string
+	if a.peer && isLong() {
+		if v := newPeer(t); v != nil {
+			peer = v.name + ": " + strike(v, a).String()
+		}
+	}
+	d := strike(newVictim(t, limits()...), a)
+	d.hold(t)
+	t.Log(d)
+	tell(t, row{"attack", a.name, fmt.Sprintf("%d clients: %s", a.count(), a.tried), peer, d.String()})
+}

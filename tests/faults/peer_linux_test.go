@@ -1,0 +1,5 @@
+package faults
+
+import "testing"
+
+func newPeer(t *testing.T) *victim { return nil }
