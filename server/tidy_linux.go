@@ -3,7 +3,6 @@ package server
 import (
 	"bufio"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -14,7 +13,7 @@ import (
 // that were mapped when they were used, or because they lie near (the kernel maps 64 KiB at a time). They come back when they are used
 // again.
 func tidy() {
-	debug.FreeOSMemory()
+	freeMemory()
 	program, err := os.Executable()
 	if err != nil {
 		return

@@ -2,7 +2,5 @@
 
 package server
 
-import "runtime/debug"
-
 // tidy gives memory back to the system that is not needed while nothing goes on.
-func tidy() { debug.FreeOSMemory() }
+func tidy() { freeMemory() }

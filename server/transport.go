@@ -129,11 +129,29 @@ func (t *transport) arm() {
 // goesOn tells whether a write that took too long has moved something, so that it may have its time again. The kernel takes more
 // only when a third of what it holds has left; a client may be too slow for that, and yet takes something.
 func (t *transport) goesOn(moved int64, before int, err error) bool {
-	if !errors.Is(err, os.ErrDeadlineExceeded) || moved == 0 && t.outstanding() >= before {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
 	set := t.deadline.Load()
+	if moved == 0 && t.outstanding() >= before {
+		if set == 0 {
+			t.forsake()
+		}
+		return false
+	}
 	return set == 0 || time.Now().UnixNano() < set
+}
+
+// forsake makes the end of the connection a reset: else the kernel would hold what the client does not take, megabytes, and offer
+// it for minutes more (tcp(7), tcp_orphan_retries).
+func (t *transport) forsake() {
+	if c, ok := bottom(t.Conn).(syscall.Conn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) {
+				unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+			})
+		}
+	}
 }
 
 // readable tells whether bytes, or the peer's end, wait to be read.

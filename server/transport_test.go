@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,32 @@ func TestTransportStalledReader(t *testing.T) {
 			t.Errorf("it was given up after %s", took)
 		}
 	})
+}
+
+// What a client that was given up has not taken is not kept for it: the connection ends with a reset, behind which the kernel holds
+// nothing more. One that has taken something gets the rest.
+func TestTransportForsakes(t *testing.T) {
+	for name, stalls := range map[string]bool{"stalled": true, "slow": false} {
+		near, far := tcpPair(t)
+		tr := &transport{Conn: wrapped{near}, sendTimeout: 200 * time.Millisecond}
+		sent := 32 << 20 // more than both ends hold
+		ended := make(chan error, 1)
+		if !stalls {
+			sent = 64 << 10
+		}
+		go func() {
+			_, err := tr.Write(make([]byte, sent))
+			near.Close()
+			ended <- err
+		}()
+		if err := <-ended; errors.Is(err, os.ErrDeadlineExceeded) != stalls {
+			t.Errorf("%s: sending ends with %v", name, err)
+		}
+		far.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.Copy(io.Discard, far); errors.Is(err, syscall.ECONNRESET) != stalls {
+			t.Errorf("%s: the client gets %v", name, err)
+		}
+	}
 }
 
 // A deadline set from above, such as crypto/tls's for its farewell, is kept even where the client makes progress.
