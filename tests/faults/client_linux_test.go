@@ -90,12 +90,7 @@ func (c *client) listen() {
 
 // neglect reads nothing, and returns when the server has closed the connection: what it says then may not come.
 func (c *client) neglect() {
-	for seen := false; c.pause(100 * time.Millisecond); {
-		is := (*c.drill.peers.Load())[c.port]
-		if seen && !is {
-			return
-		}
-		seen = seen || is
+	for c.pause(timeLimit()/2) && (*c.drill.peers.Load())[c.port] {
 	}
 }
 
