@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -140,15 +141,49 @@ func (h *http2Client) open(ends bool, method, path string, pairs ...string) (str
 	return stream
 }
 
-// flood writes again and again, and sends a few thousand bytes at a time, until the connection is closed. A client may have as
-// much of the machine as lets the normal one have some of it, too.
-func (h *http2Client) flood(write func()) {
-	for h.drill.ctx.Err() == nil {
-		for h.out.Len() < 8<<10 {
+// raw writes a request whose header block is given.
+func (h *http2Client) raw(ends bool, block []byte) {
+	h.WriteHeaders(http2.HeadersFrameParam{StreamID: h.next, BlockFragment: block, EndHeaders: true, EndStream: ends})
+	h.next += 2
+}
+
+// literal is a field that no table takes (RFC 7541 §6.2.2). Both texts are shorter than 127 bytes.
+func (h *http2Client) literal(name, value string) []byte {
+	return append(append([]byte{0, byte(len(name))}, name...), append([]byte{byte(len(value))}, value...)...)
+}
+
+// trickleFrames writes a frame now and then, until the connection is closed.
+func (h *http2Client) trickleFrames(write func()) {
+	for h.pause(timeLimit() / 10) {
+		if write(); h.flush() != nil {
+			return
+		}
+	}
+}
+
+// flood writes without end, a few thousand bytes at a time, until the connection is closed. The clients together may have as much of
+// the machine as leaves the normal one some.
+func (h *http2Client) flood(write func()) { h.times(math.MaxInt, write) }
+
+// times writes so many times, reading what the server says, until it closes the connection.
+func (h *http2Client) times(n int, write func()) {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		h.listen()
+	}()
+	defer func() { <-closed }()
+	for n > 0 {
+		for ; n > 0 && h.out.Len() < 16<<10; n-- {
 			write()
 		}
-		if h.flush() != nil || !h.pause(5*time.Millisecond) {
+		if h.flush() != nil {
 			return
+		}
+		select {
+		case <-closed:
+			return
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
