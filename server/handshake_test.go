@@ -135,6 +135,32 @@ func TestTimeLimits(t *testing.T) {
 	}
 }
 
+// Frames that ask for nothing do not prolong the life of an idle connection of HTTP/2.
+func TestFramesDoNotProlongIdleness(t *testing.T) {
+	noLeaks(t)
+	l := listen(t)
+	w := build(t, http.NotFoundHandler(), func(c *Config) { c.KeepaliveTimeout = Duration(300 * time.Millisecond) })
+	w.serve(t, Socket{Listener: l})
+	visitor := dial(t, l)
+	io.WriteString(visitor, preface+string(frame(0x4, 0, 0, 0)))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		io.Copy(io.Discard, visitor)
+	}()
+	for begun, turn := time.Now(), time.Tick(20*time.Millisecond); ; {
+		select {
+		case <-ended:
+			return
+		case <-turn:
+			io.WriteString(visitor, string(frame(0x6, 0, 0, 8))) // PING
+		}
+		if time.Since(begun) > 8*time.Second {
+			t.Fatal("the connection is still open")
+		}
+	}
+}
+
 // A time limit of 0 lifts that limit and nothing else: the server answers on every protocol.
 func TestNoTimeLimits(t *testing.T) {
 	noLeaks(t)

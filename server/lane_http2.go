@@ -37,10 +37,15 @@ func (l *lane) speakHTTP2() {
 
 // frames gives what was received to HTTP/2.
 func (l *lane) frames() step {
+	before := l.http2.Asked()
 	used, err := l.http2.Receive(l.received[l.from:l.have])
 	l.from += used
 	l.asked = true
-	l.pause(idle) // unless it is busy, which it knows better
+	if l.was == idle && l.http2.Asked() == before { // it rests on: what is no request does not prolong that
+		l.phase.Store(int32(idle))
+	} else {
+		l.pause(idle) // unless it is busy, which it knows better
+	}
 	if err != nil {
 		l.over = true
 		return nextFlush

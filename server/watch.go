@@ -69,6 +69,10 @@ func (l *lane) look() {
 		return
 	}
 	switch doing {
+	case active: // on HTTP/2 an idle connection is so since its last reply ended
+		if l.http2engine() != nil {
+			l.since.Store(int64(l.server.clock()))
+		}
 	case fresh, receiving:
 		if since > config.ClientHeaderTimeout.limit() {
 			l.Close()

@@ -63,7 +63,9 @@ type Conn struct {
 	stage   stage
 	pending time.Time // since when what has begun to come is waited for, as Sweep saw it
 	partial bool      // a frame other than DATA has begun
-	useless int       // frames that brought nothing, since the last Sweep
+	useless int       // frames that brought nothing lately
+	broken  int       // requests that the client broke off lately
+	calmed  time.Time // when Sweep forgot some of them
 
 	decoder *hpack.Decoder
 	work    *work  // what receiving needs; nil between
@@ -183,6 +185,13 @@ func (c *Conn) Sent() {
 	c.enter()
 	c.stirred = true
 	c.exit()
+}
+
+// Asked is a number that is another one when the client has asked for something since.
+func (c *Conn) Asked() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lastID
 }
 
 // Busy tells whether streams are open.

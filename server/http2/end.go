@@ -90,7 +90,7 @@ func (c *Conn) Sweep(now time.Time) (over bool) {
 	if c.over != nil {
 		return true
 	}
-	c.useless = 0
+	c.calm(now)
 	if len(c.streams) == 0 {
 		c.streams, c.waiting, c.unbegun = nil, nil, nil // they may have become large
 	}

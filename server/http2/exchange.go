@@ -35,11 +35,14 @@ type exchange struct {
 	credit   int  // so many bytes
 }
 
-// answer runs the handler, or lets it wait until fewer run: streams that the client has broken off do not count among those that
-// are open, but their handlers go on for a while.
+// mostRunning is how many handlers a connection may have at once. Each may hold a file open while the client grants no window; what is
+// kept needs none.
+const mostRunning = 64
+
+// answer runs the handler, or lets it wait until fewer run.
 func (c *Conn) answer(x *exchange) error {
 	c.open(x.stream)
-	if c.running < int(c.maxStreams()) {
+	if c.running < mostRunning {
 		c.running++
 		go x.run()
 		return nil
@@ -84,7 +87,7 @@ func (x *exchange) finish(w *response, whole bool) {
 		x.body.drop()
 	}
 	c.running--
-	for len(c.unbegun) > 0 && c.running < int(c.maxStreams()) {
+	for len(c.unbegun) > 0 && c.running < mostRunning {
 		next := c.unbegun[0]
 		c.unbegun[0] = nil
 		if c.unbegun = c.unbegun[1:]; next.over == nil {
@@ -137,6 +140,30 @@ func (x *exchange) acquire(wants int, heads bool) (n int, err error) {
 		}
 		x.wait()
 	}
+}
+
+// isShut tells whether the client takes nothing of a body for now.
+func (x *exchange) isShut() bool {
+	x.conn.mu.Lock()
+	defer x.conn.mu.Unlock()
+	return min(x.conn.window, x.stream.window) <= 0
+}
+
+// awaitWindow waits until a part of a body may be sent, and returns how much that is. Nothing is acquired.
+func (x *exchange) awaitWindow() (n int64, err error) {
+	c, s := x.conn, x.stream
+	c.enter()
+	defer c.exit()
+	for min(c.window, s.window) <= 0 || c.room() <= 0 || x.over != nil {
+		n, err := x.acquire(1, false)
+		if err != nil {
+			return 0, err
+		}
+		c.spend(n)
+		c.window += int64(n)
+		s.window += int64(n)
+	}
+	return min(c.window, s.window), nil
 }
 
 // abandon gives back what was granted and not used.

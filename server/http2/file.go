@@ -59,7 +59,19 @@ func (w *response) filePart(from *io.LimitedReader) (n int, err error) {
 			return 0, nil
 		}
 	}
-	wants := int(min(from.N, mostAtOnce))
+	if w.head != nil && w.exchange.isShut() { // the head needs no window
+		w.part = takeFrom[filePart](&w.exchange.conn.options.Buffers.files)
+		w.part.length = 0
+		if w.failed = w.deliver(false); w.failed != nil {
+			return 0, nil
+		}
+	}
+	window, err := w.exchange.awaitWindow() // with nothing read: who waits for a client is to cost little
+	if err != nil {
+		w.failed = err
+		return 0, nil
+	}
+	wants := int(min(from.N, mostAtOnce, window))
 	if w.head != nil {
 		wants = min(wants, 2*maxFrame) // which are copied behind the head
 	}

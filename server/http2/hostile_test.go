@@ -2,8 +2,12 @@ package http2
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -225,5 +229,89 @@ func TestBrokenBlocksAreForgotten(t *testing.T) {
 				t.Fatalf("%s: the next connection gets %v", name, o)
 			}
 		}
+	}
+}
+
+// What a client may break off is bounded over time, whatever it asks for beside: each request has begun to be answered.
+func TestBrokenOffRequests(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, blocking())
+	breakOff := func(n int) (err error) {
+		for i := 0; i < n && err == nil; i++ {
+			r.WriteRSTStream(r.open(get("/"), true), http2.ErrCodeCancel)
+			err = r.push()
+		}
+		return err
+	}
+	if err := breakOff(mostBroken); err != nil {
+		t.Fatalf("the first are too many: %v", err)
+	}
+	r.sweep(2 * time.Second)
+	if err := breakOff(2 * brokenASecond); err != nil {
+		t.Fatalf("two seconds later a few more are too many: %v", err)
+	}
+	if err := breakOff(1); codeOf(err) != "ENHANCE_YOUR_CALM" {
+		t.Errorf("and then the connection ends with %s", codeOf(err))
+	}
+}
+
+// Who grants no window costs little: the head is sent, and nothing read of the file.
+func TestNothingIsReadForClosedWindows(t *testing.T) {
+	t.Parallel()
+	file, err := os.Create(filepath.Join(t.TempDir(), "large"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	const size = 1 << 20
+	file.Truncate(size)
+	r := newRig(t, handled(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "x/y")
+		w.(io.ReaderFrom).ReadFrom(io.LimitReader(file, size))
+	}), http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	stream := r.open(get("/"), true)
+	r.push()
+	r.awaitWaiting()
+	if at, _ := file.Seek(0, io.SeekCurrent); at != 0 {
+		t.Errorf("%d bytes are read for a client that takes none", at)
+	}
+	r.WriteWindowUpdate(stream, 10)
+	r.push()
+	r.awaitWaiting()
+	r.WriteWindowUpdate(stream, size)
+	r.push()
+	if o := r.await(stream); o.status[0] != "200" || len(o.body) != size || o.end != "END_STREAM" {
+		t.Errorf("it gets %v, %d bytes, %s", o.status, len(o.body), o.end)
+	}
+}
+
+// A connection has a bounded number of handlers, and all of its requests are answered in their turn.
+func TestHandlersOfAConnectionAreBounded(t *testing.T) {
+	t.Parallel()
+	var running, most, answered atomic.Int64
+	stay := make(chan struct{})
+	r := newRig(t, handled(func(http.ResponseWriter, *http.Request) {
+		now := running.Add(1)
+		for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
+		}
+		<-stay
+		running.Add(-1)
+		answered.Add(1)
+	}))
+	const asked = 3 * mostRunning
+	for range asked {
+		r.open(get("/"), true)
+	}
+	if err := r.push(); err != nil {
+		t.Fatal(err)
+	}
+	close(stay)
+	for end := time.Now().Add(10 * time.Second); answered.Load() < asked; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d requests are answered", answered.Load(), asked)
+		}
+	}
+	if got := most.Load(); got > mostRunning {
+		t.Errorf("%d handlers ran at once", got)
 	}
 }

@@ -5,8 +5,27 @@ import (
 	"time"
 )
 
-// mostUseless is how many frames that bring nothing a client may send between two sweeps, beside useful ones.
-const mostUseless = 10_000
+// What a client may do that brings nothing, beside what does: so much at once, and so much more each second.
+const (
+	mostUseless    = 10_000 // frames
+	uselessASecond = 1000
+	mostBroken     = 1000 // requests that it breaks off; nghttp2 allows the same
+	brokenASecond  = 33
+)
+
+// calm forgets some of what a client did that brought nothing.
+func (c *Conn) calm(now time.Time) {
+	if c.calmed.IsZero() || c.useless == 0 && c.broken == 0 {
+		c.calmed = now
+	}
+	passed := now.Sub(c.calmed)
+	if passed < time.Second/4 {
+		return
+	}
+	c.calmed = now
+	c.useless = max(c.useless-int(uselessASecond*passed/time.Second), 0)
+	c.broken = max(c.broken-int(brokenASecond*passed/time.Second), 0)
+}
 
 // receive takes what is whole of b.
 func (c *Conn) receive(b []byte) (used int, err error) {
@@ -137,9 +156,21 @@ func (c *Conn) resetByClient(f frame, p []byte) error {
 		return broken(codeProtocol, "RST_STREAM on an idle stream")
 	}
 	if s := c.streams[f.stream]; s != nil {
+		asked := s.exchange != nil && !s.answered
 		c.close(s, &streamError{code(binary.BigEndian.Uint32(p)), true})
+		if asked {
+			return c.brokenOff()
+		}
 	}
 	return c.uselessFrame()
+}
+
+// brokenOff counts requests whose work was for nothing.
+func (c *Conn) brokenOff() error {
+	if c.broken++; c.broken > mostBroken {
+		return broken(codeEnhanceCalm, "the client breaks too many requests off")
+	}
+	return nil
 }
 
 // goAwayOfClient ends the connection after the streams that are open, as net/http does.
