@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/rouse-server/rouse/server/reply"
@@ -40,18 +41,14 @@ type exchange struct {
 const mostRunning = 64
 
 // answer runs the handler, or lets it wait until fewer run.
-func (c *Conn) answer(x *exchange) error {
+func (c *Conn) answer(x *exchange) {
 	c.open(x.stream)
 	if c.running < mostRunning {
 		c.running++
 		go x.run()
-		return nil
-	}
-	if len(c.unbegun) > 4*int(c.maxStreams()) {
-		return broken(codeEnhanceCalm, "the client breaks too many requests off")
+		return
 	}
 	c.unbegun = append(c.unbegun, x)
-	return nil
 }
 
 // run runs the handler.
@@ -90,10 +87,9 @@ func (x *exchange) finish(w *response, whole bool) {
 	for len(c.unbegun) > 0 && c.running < mostRunning {
 		next := c.unbegun[0]
 		c.unbegun[0] = nil
-		if c.unbegun = c.unbegun[1:]; next.over == nil {
-			c.running++
-			go next.run()
-		}
+		c.unbegun = c.unbegun[1:]
+		c.running++
+		go next.run()
 	}
 }
 
@@ -108,6 +104,9 @@ func (x *exchange) closed(why error) {
 	}
 	x.over = why
 	x.cancel()
+	if i := slices.Index(c.unbegun, x); i >= 0 { // nobody needs it any more
+		c.unbegun = slices.Delete(c.unbegun, i, i+1)
+	}
 	wake(x.writable)
 	if x.body != nil {
 		x.body.fail(why)

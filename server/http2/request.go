@@ -41,7 +41,8 @@ func (c *Conn) request() error {
 	if isPlain {
 		x.plain, c.work.request = &c.work.request.Request, nil
 	}
-	return c.answer(x)
+	c.answer(x)
+	return nil
 }
 
 // pseudo takes the pseudo-header fields. Without exactly those that a request must have it is malformed.

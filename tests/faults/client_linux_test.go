@@ -174,7 +174,7 @@ func (h *http2Client) times(n int, write func()) {
 	}()
 	defer func() { <-closed }()
 	for n > 0 {
-		for ; n > 0 && h.out.Len() < 16<<10; n-- {
+		for ; n > 0 && h.out.Len() < 4<<10; n-- {
 			write()
 		}
 		if h.flush() != nil {

@@ -59,7 +59,10 @@ func (a *attack) longest() time.Duration { return a.ramp() + 2*timeLimit() + lim
 // ramp is how long the clients take to come. The normal client has to share the processors with them and with the server.
 func (a *attack) ramp() time.Duration {
 	each := time.Second / 1000
-	if a.proto != "" || a.floods {
+	switch {
+	case a.floods:
+		each = time.Second / 100
+	case a.proto != "":
 		each = time.Second / 300
 	}
 	return time.Duration(a.count()) * each
