@@ -37,6 +37,7 @@ needs=(
   rpm:rpm
   ruby:ruby
   shellcheck:shellcheck
+  slowhttptest:slowhttptest
   strace:strace
   /lib/systemd/systemd:systemd
   systemd-analyze:systemd

@@ -95,7 +95,7 @@ func TestFloodsOfHTTP2(t *testing.T) {
 			h.times(100, func() { h.WriteContinuation(1, false, fields) })
 		}},
 	} {
-		a.floods, a.allow = true, 1000
+		a.floods, a.allow = true, 5000
 		if a.peer { // which speaks HTTP/2 over TLS alone
 			a.secure, a.proto = true, "h2"
 		}

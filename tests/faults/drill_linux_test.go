@@ -28,6 +28,8 @@ type attack struct {
 // count is how many hostile clients there are.
 func (a *attack) count() int {
 	switch {
+	case !isLong() && a.floods:
+		return 100
 	case !isLong():
 		return 200
 	case a.clients > 0:
@@ -41,7 +43,7 @@ func timeLimit() time.Duration {
 	if isLong() {
 		return 20 * time.Second
 	}
-	return time.Second
+	return 2 * time.Second
 }
 
 // limits are the options of rouse that set them.
@@ -230,7 +232,7 @@ func noise() time.Duration {
 	if isLong() {
 		return 3 * time.Millisecond
 	}
-	return 30 * time.Millisecond
+	return 100 * time.Millisecond
 }
 
 // String says what came of it.
@@ -261,7 +263,7 @@ func (d *drill) String() string {
 
 // try attacks rouse, and in the long drill a peer, and tells what came of it.
 func (a *attack) try(t *testing.T) {
-	if !isLong() {
+	if !isLong() && !a.floods {
 		t.Parallel()
 	}
 	var peer string
