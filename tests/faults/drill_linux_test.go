@@ -29,7 +29,7 @@ type attack struct {
 func (a *attack) count() int {
 	switch {
 	case !isLong() && a.floods:
-		return 100
+		return 50
 	case !isLong():
 		return 200
 	case a.clients > 0:
@@ -63,7 +63,7 @@ func (a *attack) ramp() time.Duration {
 	each := time.Second / 1000
 	switch {
 	case a.floods:
-		each = time.Second / 100
+		each = time.Second / 50
 	case a.proto != "":
 		each = time.Second / 300
 	}
@@ -91,6 +91,7 @@ type drill struct {
 type outcome struct {
 	before, most, after state
 	quiet, median       time.Duration
+	unanswered          error         // why a normal client was not
 	processors          time.Duration // that the server has used
 }
 
@@ -102,7 +103,9 @@ func strike(v *victim, a *attack) *drill {
 	d.ctx, d.end = context.WithTimeout(v.t.Context(), a.longest())
 	defer d.end()
 	visitor := newVisitor(v)
-	d.quiet = visitor.quiet()
+	if d.quiet, d.unanswered = visitor.quiet(); d.unanswered != nil {
+		v.t.Fatalf("nobody attacks, and a normal client is not answered: %v", d.unanswered)
+	}
 	d.before = v.state()
 	used := v.processorTime()
 	done := make(chan struct{})
@@ -112,7 +115,7 @@ func strike(v *victim, a *attack) *drill {
 		defer close(done)
 		d.send()
 	})
-	d.median = visitor.visits(done)
+	d.median, d.unanswered = visitor.visits(done)
 	watching.Wait()
 	d.processors = v.processorTime() - used
 	d.settle()
@@ -210,6 +213,9 @@ func (d *drill) each() float64 {
 // hold checks what every attack must leave alone.
 func (d *drill) hold(t *testing.T) {
 	t.Helper()
+	if d.unanswered != nil {
+		t.Errorf("a normal client is not answered: %v", d.unanswered)
+	}
 	if most := 3*d.quiet + noise(); d.median > most {
 		t.Errorf("a normal client waits %v in the median, %v where nobody attacks", d.median, d.quiet)
 	}
@@ -254,6 +260,10 @@ func (d *drill) String() string {
 	}
 	if d.most.goroutines > 3*d.most.clients+50 {
 		fmt.Fprintf(&text, ", %d goroutines", d.most.goroutines)
+	}
+	if d.unanswered != nil {
+		text.WriteString("; a normal client is not answered")
+		return text.String()
 	}
 	fmt.Fprintf(&text, "; a normal client %.1f ms, before %.1f ms; %d MiB, before %d MiB, most %d MiB",
 		float64(d.median.Microseconds())/1000, float64(d.quiet.Microseconds())/1000,

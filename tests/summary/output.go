@@ -36,6 +36,12 @@ func (o *output) String() string {
 	return strings.Join(lines, "")
 }
 
+// table returns the lines of a table in Markdown, which a package prints that has more to tell than that it passed.
+func (o *output) table() string {
+	lines := slices.DeleteFunc(o.text(), func(line string) bool { return !strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "|--") })
+	return strings.Join(lines, "")
+}
+
 // reason returns what a skipped test gave to t.Skip, which it wrote last.
 func (o *output) reason() string {
 	place := regexp.MustCompile(`^\s*\S+\.go:\d+: `) // of the call

@@ -147,6 +147,7 @@ func (r *results) endPackage(p *testedPackage, e event) {
 	}
 	r.tested = append(r.tested, p)
 	fmt.Fprintln(r.out, p)
+	fmt.Fprint(r.out, p.output.table())
 }
 
 // String is the line on a package that has ended.

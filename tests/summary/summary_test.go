@@ -181,6 +181,17 @@ func TestLongOutputLosesItsMiddle(t *testing.T) {
 	}
 }
 
+// Without this a package whose result is a table would have it thrown away when it passes.
+func TestTablesAreShown(t *testing.T) {
+	var o output
+	for _, line := range []string{"something\n", "| a | b |\n", "|---|---|\n", "| 1 | 2 |\n", "ok  \tx\n"} {
+		o.add(line)
+	}
+	if got, want := o.table(), "| a | b |\n|---|---|\n| 1 | 2 |\n"; got != want {
+		t.Errorf("the table is %q, want %q", got, want)
+	}
+}
+
 func TestExceptionsNeedACause(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "list")
 	if err := os.WriteFile(file, []byte("# why\n\na.TestA no Mac\na.TestB\n"), 0o600); err != nil {
