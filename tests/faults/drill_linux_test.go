@@ -54,9 +54,9 @@ func limits() (options []string) {
 	return options
 }
 
-// longest is when all clients must be gone, counted from the first one: streams end after the send timeout, their connections after
-// the keep-alive timeout.
-func (a *attack) longest() time.Duration { return a.ramp() + 2*timeLimit() + limit }
+// longest is when all clients must be gone, counted from the first one: streams end after the send timeout, those that waited for
+// them one later, and their connections after the keep-alive timeout.
+func (a *attack) longest() time.Duration { return a.ramp() + 4*timeLimit() + limit }
 
 // ramp is how long the clients take to come. The normal client has to share the processors with them and with the server.
 func (a *attack) ramp() time.Duration {
