@@ -1,7 +1,7 @@
 // Package faults does to rouse what must not harm it, hostile clients and broken surroundings, and says how it held: each test adds
 // rows to a table that is printed at the end.
 //
-//	go test -v ./tests/faults     a few hundred clients at once, in a minute or two
+//	go test ./tests/faults        a few hundred clients at once, in a minute or two
 //	tests/all.sh --long faults    the whole: thousands of them, and what peers do
 package faults
 
