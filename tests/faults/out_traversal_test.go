@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -87,7 +88,7 @@ func outLinks(t testing.TB, dir string) {
 	t.Helper()
 	outWrite(t, filepath.Join(dir, "site"), map[string]string{
 		"inside.txt -> a.txt": "", "insidedir -> sub": "", "out.txt -> ../outside.txt": "", "outdir -> ../outside": "", "absolute.txt -> " + dir + "/outside.txt": "",
-		"chain1 -> chain2": "", "chain2 -> chain3": "", "chain3 -> outdir/x.txt": "", "hidden.txt -> .hidden": "", "hiddendir -> .git": "", "dangling -> none": "", "loop -> loop": "",
+		"chain1 -> chain2": "", "chain2 -> chain3": "", "chain3 -> outdir/x.txt": "", ".linked/config": "linked\n", "hiddendir -> .linked": "", "dangling -> none": "", "loop -> loop": "",
 		"back.txt -> ../site/a.txt": "", "self -> .": "", "absoluteinside.txt -> " + dir + "/site/a.txt": "", "proc -> /proc/self": "", "pre.txt": "pre\n", "pre.txt.gz -> ../outside.txt": "", "pre.txt.br -> ../outside.txt": "", "pre.txt.zst -> ../outside.txt": "",
 		"indexed/index.html -> ../../outside.txt": "", "orphan.txt.gz -> ../outside.txt": "", "clean.html -> ../outside.txt": "", "md.md -> ../outside.txt": "", "md.html": "md\n",
 	})
@@ -98,11 +99,19 @@ func TestOutLinks(t *testing.T) {
 	t.Parallel()
 	dir := outSite(t)
 	outLinks(t, dir)
-	outWrite(t, dir, map[string]string{"site/page404.html -> ../outside.txt": "", "site/page50x.html -> ../outside.txt": ""})
-	targets := []string{"/out.txt", "/outdir", "/outdir/", "/outdir/x.txt", "/absolute.txt", "/chain1", "/chain2", "/chain3", "/dangling", "/loop", "/loop/x", "/self/self/out.txt", "/self/.hidden", "/proc/environ", "/proc/root" + dir + "/outside.txt", "/pre.txt", "/orphan.txt", "/orphan.txt.gz", "/indexed/", "/indexed/index.html", "/clean", "/clean.html", "/md", "/md.html", "/md.md", "/none", "/outdir/none", "/inside.txt/../out.txt", "/insidedir/../../outside.txt", "/", "/self/", "/?download=zip", "/?download=targz", "/hiddendir/", "/hiddendir/config"}
-	options := []string{"--root", filepath.Join(dir, "site"), "--directory-listing", "--directory-listing-format=auto", "--directory-listing-download=targz,zip", "--compression-static", "--accept-markdown", "--page404=page404.html", "--page50x=page50x.html", "--index-files=none.html"}
+	page := filepath.Join(dir, "site/page404.html")
+	targets := []string{"/out.txt", "/outdir", "/outdir/", "/outdir/x.txt", "/absolute.txt", "/chain1", "/chain2", "/chain3", "/dangling", "/loop", "/loop/x", "/self/self/out.txt", "/self/.hidden", "/proc/environ", "/proc/root" + dir + "/outside.txt", "/pre.txt", "/orphan.txt", "/orphan.txt.gz", "/indexed/", "/indexed/index.html", "/clean", "/clean.html", "/md", "/md.html", "/md.md", "/none", "/outdir/none", "/inside.txt/../out.txt", "/insidedir/../../outside.txt", "/", "/self/", "/?download=zip", "/?download=targz", "/hiddendir/"}
+	options := []string{"--root", filepath.Join(dir, "site"), "--directory-listing", "--directory-listing-format=auto", "--directory-listing-download=targz,zip", "--compression-static", "--accept-markdown", "--page404=page404.html", "--index-files=none.html"}
 	for _, follow := range []bool{false, true} {
-		for _, s := range outPair(t, append(options, fmt.Sprintf("--disable-symlinks=%v", !follow))...) {
+		os.Remove(page)
+		outWrite(t, dir, map[string]string{"site/page404.html": "none\n"})
+		pair := outPair(t, append(options, fmt.Sprintf("--disable-symlinks=%v", !follow))...)
+		for _, s := range pair { // a page that leads out at the start ends it
+			s.Stderr.WaitFor("serving", outLimit)
+		}
+		outMust(t, os.Remove(page))
+		outMust(t, os.Symlink("../outside.txt", page))
+		for _, s := range pair {
 			for _, asker := range outAskers(t, s) {
 				for _, target := range targets {
 					for _, accept := range []string{"*/*", "application/json", "text/markdown"} {
@@ -112,7 +121,7 @@ func TestOutLinks(t *testing.T) {
 						}
 					}
 				}
-				for target, ok := range map[string]bool{"/a.txt": true, "/inside.txt": follow, "/self/a.txt": follow, "/insidedir/b.txt": follow} {
+				for target, ok := range map[string]bool{"/a.txt": true, "/inside.txt": follow, "/self/a.txt": follow, "/insidedir/b.txt": follow, "/hiddendir/config": follow /* Kubernetes mounts files so */} {
 					if got := asker.ask(target); (got.status == 200) != ok {
 						t.Errorf("%v, followed: %v: %s is %d", asker, follow, target, got.status)
 					}
