@@ -118,10 +118,12 @@ func (s *Server) recovered(fail refusal) link {
 	}
 }
 
-// leaving tells HTTP/1.1 clients of a server that drains to come back on another connection.
+// leaving tells HTTP/1.1 clients of a server that drains to come back on another connection. So are those told that send
+// Transfer-Encoding: with Content-Length beside it, which net/http has removed by now, the connection must not be used any
+// more (RFC 9112 §6.1), since a proxy may see another request's beginning in it; and no honest client of a site sends either.
 func (s *Server) leaving(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor == 1 && s.draining.Load() {
+		if r.ProtoMajor == 1 && (s.draining.Load() || len(r.TransferEncoding) > 0) {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)

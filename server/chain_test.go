@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -180,5 +181,24 @@ func TestSendTimeoutOnTCP(t *testing.T) {
 	case <-failed:
 	case <-time.After(bound):
 		t.Error("a client that takes nothing is served for ever")
+	}
+}
+
+// After a body whose length stood in the head as well the connection is not used any more, since a proxy may see another
+// request's beginning in it (RFC 9112 §6.1).
+func TestClosedAfterTransferEncoding(t *testing.T) {
+	noLeaks(t)
+	l := listen(t)
+	build(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "x") }), nil).serve(t, Socket{Listener: l})
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	replies, err := io.ReadAll(c)
+	if n := strings.Count(string(replies), "HTTP/1.1 200"); n != 1 || !strings.Contains(string(replies), "Connection: close") || err != nil {
+		t.Errorf("%d replies, %v:\n%s", n, err, replies)
 	}
 }

@@ -9,6 +9,9 @@
 #
 #   ROUSE_TEST_SERVERS  folder with unpacked servers: usr/sbin/inetd, usr/sbin/inetutils-inetd, usr/sbin/xinetd, s6, …
 #   ROUSE_H2SPEC        the program h2spec
+#   ROUSE_TEST_HAPROXY  folder with an unpacked HAProxy: usr/sbin/haproxy
+#   ROUSE_TEST_SSLSCAN  folder with an unpacked sslscan: usr/bin/sslscan
+#   ROUSE_TEST_TESTSSL  folder with an unpacked testssl.sh: usr/bin/testssl, etc/testssl
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -109,6 +112,16 @@ packages=$(missing_packages)
 
 if root=$(tests/tools/unpack-debs.sh "${servers[@]}"); then
   printf 'export ROUSE_TEST_SERVERS=%q\n' "$root"
+fi
+
+if root=$(tests/tools/unpack-debs.sh haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1); then
+  printf 'export ROUSE_TEST_HAPROXY=%q\n' "$root"
+fi
+if root=$(tests/tools/unpack-debs.sh sslscan); then
+  printf 'export ROUSE_TEST_SSLSCAN=%q\n' "$root"
+fi
+if root=$(tests/tools/unpack-debs.sh testssl.sh); then
+  printf 'export ROUSE_TEST_TESTSSL=%q\n' "$root"
 fi
 
 h2spec=$cache/h2spec-$(cksum <tests/tools/go.sum | cut -d' ' -f1)

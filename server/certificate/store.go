@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -64,6 +66,13 @@ func (s *Store) Reload() (changed bool, err error) {
 	return true, nil
 }
 
-// Warnings returns one line for each reason why clients will refuse the certificate of the moment at the time now. It is
-// served all the same: a site whose certificate has expired can be mended while it runs, one that is down cannot.
-func (s *Store) Warnings(now time.Time) []string { return warnings(s.certFile, s.Leaf(), now) }
+// Warnings returns one line for each reason why clients will refuse the certificate of the moment at the time now, and one
+// where every user of the machine may read the key. It is served all the same: a site whose certificate has expired can be
+// mended while it runs, one that is down cannot.
+func (s *Store) Warnings(now time.Time) []string {
+	lines := warnings(s.certFile, s.Leaf(), now)
+	if info, err := os.Stat(s.keyFile); s.keyFile != "" && err == nil && info.Mode().Perm()&0o004 != 0 {
+		lines = append(lines, fmt.Sprintf("key %q can be read by every user of this machine; take that away with chmod o=", s.keyFile))
+	}
+	return lines
+}

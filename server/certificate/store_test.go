@@ -4,6 +4,9 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -145,5 +148,31 @@ func sameBytes(t *testing.T, conn *tls.Conn) {
 		t.Error(err)
 	} else if _, err := io.ReadFull(conn, got); err != nil || string(got) != "knock" {
 		t.Errorf("sent knock, got %q, %v", got, err)
+	}
+}
+
+// A key that all may read is told of; one for a group is not, since distributions keep keys so.
+func TestKeyThatAllMayRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text, err := makeDevelopment(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "pair.pem")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(path, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 0, 0o644: 1, 0o604: 1} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Warnings(time.Now()); len(got) != want || want > 0 && !strings.Contains(got[0], "can be read by every user") {
+			t.Errorf("%o: %q", mode, got)
+		}
 	}
 }
