@@ -42,6 +42,7 @@ type Socket struct {
 	Listener net.Listener
 
 	packets net.PacketConn // of a Packet that was bound here
+	kept    string         // the name under which the manager keeps it; empty: it does not
 }
 
 // Bound tells whether Rouse bound the socket itself, so that nobody holds it while Rouse is away.
@@ -70,6 +71,7 @@ var ErrGone = errors.New("the client closed the connection before it was served"
 type Opener struct {
 	Log    *slog.Logger    // takes what channels have to say: who sent what is refused, a dispatcher that is away; nil: nobody
 	Ending context.Context // ends the waiting of Hold for a dispatcher; nil: 30 s do
+	Store  *Store          // what the manager keeps for the next process
 
 	listenFDs listenFDs
 	launchd   func(name string) ([]int, error)
@@ -82,8 +84,11 @@ type Opener struct {
 // NewOpener reads and unsets the variables of the LISTEN_FDS protocol, so that no child process believes them. What is
 // wrong with them is told when their sockets are asked for.
 func NewOpener() *Opener {
+	passed := takeListenFDs(os.LookupEnv, os.Unsetenv, os.Getpid(), platform.PidfdID)
+	store := takeStore(&passed, os.LookupEnv, os.Unsetenv)
 	return &Opener{
-		listenFDs: takeListenFDs(os.LookupEnv, os.Unsetenv, os.Getpid(), platform.PidfdID),
+		Store:     store,
+		listenFDs: passed,
 		launchd:   launchd.Sockets,
 		taken:     map[int]bool{},
 		launched:  map[string][]Descriptor{},
@@ -111,12 +116,8 @@ func (o *Opener) open(a Address) ([]Socket, error) {
 	switch {
 	case a.channel():
 		return o.openChannels(a)
-	case a.Source == "tcp":
-		return bindTCP(a)
-	case a.Source == "udp":
-		return bindUDP(a)
-	case a.Source == "unix":
-		return bindUnix(a)
+	case a.binds():
+		return o.Store.bind(a)
 	}
 	descriptors, err := o.inherited(a)
 	if err != nil {

@@ -30,6 +30,7 @@ type Held struct {
 	ID      uint64
 
 	remove func() // what was bound here: the file of a unix socket
+	kept   string // the name under which the manager keeps it; empty: it does not
 }
 
 // String names the socket in messages.
@@ -167,7 +168,7 @@ func (o *Opener) holdOne(d Descriptor) (Held, error) {
 // holdBound takes the descriptor out of what was bound here, and makes it block, as programs expect of what they inherit. The
 // original is closed: the runtime watches it, and would wake for every client of the program.
 func holdBound(s Socket) (Held, error) {
-	h := Held{Source: s.Source, Kind: s.Kind, Info: s.Info, Bound: true}
+	h := Held{Source: s.Source, Kind: s.Kind, Info: s.Info, Bound: true, kept: s.kept}
 	var conn syscall.Conn
 	switch l := s.Listener.(type) {
 	case ownFile:

@@ -1,12 +1,16 @@
 package activation
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
 )
 
 // Manager is whoever started this process and wants to know how it goes: systemd's sd_notify(3) protocol. Without
@@ -44,6 +48,62 @@ func (Manager) Watchdog() (time.Duration, error) {
 		return 0, fmt.Errorf("WATCHDOG_USEC=%s: %w", os.Getenv("WATCHDOG_USEC"), err)
 	}
 	return limit / 2, nil
+}
+
+// notifyWith sends a message with a descriptor, of which the manager gets a copy (unix(7), SCM_RIGHTS).
+func notifyWith(fd int, state string) error {
+	to := os.Getenv("NOTIFY_SOCKET")
+	if !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "@") {
+		return fmt.Errorf("NOTIFY_SOCKET=%s is no unix socket that descriptors can be sent to", to)
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Net: "unixgram", Name: to})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(managerPatience))
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Write(func(to uintptr) (done bool) { // WriteMsgUnix refuses datagrams without an address of their own
+		failed = unix.Sendmsg(int(to), []byte(state), unix.UnixRights(fd), nil, 0)
+		return failed != unix.EAGAIN && failed != unix.EINTR
+	})
+	return errors.Join(err, failed)
+}
+
+// managerPatience is how long the manager is waited for.
+const managerPatience = 5 * time.Second
+
+// barrier waits until the manager has read all that it was sent: then it closes the descriptor that comes with this
+// (sd_notify_barrier(3)). Without an answer it was in vain, as without a manager.
+func barrier() {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return
+	}
+	defer r.Close()
+	err = withDescriptor(w, func(fd int) error { return notifyWith(fd, "BARRIER=1") })
+	w.Close()
+	if err == nil {
+		r.SetReadDeadline(time.Now().Add(managerPatience))
+		r.Read(make([]byte, 1))
+	}
+}
+
+// withDescriptor calls use while the descriptor is certainly open.
+func withDescriptor(c syscall.Conn, use func(fd int) error) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { failed = use(int(fd)) }); err != nil {
+		return err
+	}
+	return failed
 }
 
 func notify(state ...string) { daemon.SdNotify(false, strings.TrimSpace(strings.Join(state, "\n"))) }

@@ -100,6 +100,7 @@ func connection(t testing.TB, l net.Listener) (int, net.Conn) {
 // opener is one that was given nothing.
 func opener() *Opener {
 	return &Opener{
+		Store:    &Store{kept: map[string]func(){}},
 		launchd:  func(string) ([]int, error) { return nil, syscall.ESRCH },
 		stdin:    -1,
 		taken:    map[int]bool{},

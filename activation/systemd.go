@@ -21,6 +21,7 @@ type listenFDs struct {
 	descriptors []Descriptor // in the order of the socket units; those of another process are not among them
 	unaddressed bool         // LISTEN_PID is absent or empty: whom they are meant for is not known
 	other       string       // not empty: they are meant for another process, and this says which
+	stored      int          // so many more came back from the manager's store
 	err         error        // the variables are wrong
 }
 
@@ -134,8 +135,11 @@ func (l listenFDs) named(a Address) ([]Descriptor, error) {
 	}
 	if len(all) == 0 {
 		reason := "LISTEN_FDS is not set: start it by a socket unit, or name another source"
-		if len(notices) > 0 {
+		switch {
+		case len(notices) > 0:
 			reason = notices[0]
+		case l.stored > 0:
+			reason = "LISTEN_FDS holds only what came back from the manager's store: start it by a socket unit, or name another source"
 		}
 		return nil, fmt.Errorf("%s: no sockets were passed: %s", a.subject(), reason)
 	}
