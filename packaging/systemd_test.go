@@ -169,12 +169,32 @@ func TestRunServiceHasFoldersOfItsOwn(t *testing.T) {
 func TestRunServiceLeavesTheProgramToRouse(t *testing.T) {
 	options := settings(t, runServiceUnit)
 	areSet(t, options, map[string]string{
-		"Type": "notify", "KillMode": "mixed", "Environment": "ROUSE_RUN_LAZY=true", "NoNewPrivileges": "yes",
+		"Type": "notify", "KillMode": "mixed", "NoNewPrivileges": "yes",
 		"EnvironmentFile": "/etc/rouse/run/%i.env", "ExecStart": "/usr/bin/rouse run -- $COMMAND",
 		"RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6",
 	})
 	if got := options["SystemCallFilter"]; !slices.Contains(got, "seccomp") {
 		t.Errorf("SystemCallFilter=%q lacks the calls by which Rouse answers a bind", got)
+	}
+}
+
+// Without these a restart would lose the clients that wait, and the keys of TLS sessions. Before v254 systemd does not tell by
+// itself how much it keeps.
+func TestServicesHaveAStore(t *testing.T) {
+	for unit, environment := range map[string][]string{
+		serviceUnit:    {"SERVER_LISTEN=systemd:", "SERVER_IDLE_EXIT=5m", "FDSTORE=32"},
+		runServiceUnit: {"ROUSE_RUN_LAZY=true", "FDSTORE=32"},
+		dispatchUnit:   {"FDSTORE=128"},
+	} {
+		options := settings(t, unit)
+		if got := options["Environment"]; !slices.Equal(got, environment) {
+			t.Errorf("%s: Environment=%q", unit, got)
+		}
+		_, most, _ := strings.Cut(environment[len(environment)-1], "=")
+		areSet(t, options, map[string]string{"FileDescriptorStoreMax": most, "Type": "notify"})
+		if got, ok := options["NotifyAccess"]; ok {
+			t.Errorf("%s: NotifyAccess=%q: main, which Type=notify means, is enough", unit, got)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func (s systemdSite) shippedService() *unitText {
 func (s systemdSite) variables(u *unitText) {
 	u.set("EnvironmentFile", s.environmentFile())
 	if s.Command == "serve" {
-		u.explain("EnvironmentFile", "# Overrides the two above.")
+		u.explain("EnvironmentFile", "# Overrides the variables above.")
 	}
 }
 

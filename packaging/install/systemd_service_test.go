@@ -32,7 +32,7 @@ func TestServe(t *testing.T) {
 	}
 	areSet(t, textOf(t, plan, "rouse-site.service"), map[string][]string{
 		"ExecStart": {site.Program + " serve --text-charset"}, "EnvironmentFile": {"/etc/rouse/site/rouse.env"},
-		"Environment":    {"SERVER_LISTEN=systemd:", "SERVER_IDLE_EXIT=5m"},
+		"Environment": {"SERVER_LISTEN=systemd:", "SERVER_IDLE_EXIT=5m", "FDSTORE=32"}, "FileDescriptorStoreMax": {"32"},
 		"LoadCredential": {"tls.crt:/etc/rouse/site/tls.crt", "tls.key:/etc/rouse/site/tls.key"},
 		"SetCredential":  {`tls.crt:\n`, `tls.key:\n`},
 		"PrivateNetwork": {"yes"}, "IPAddressDeny": {"any"}, "RestrictAddressFamilies": {"AF_UNIX"}, "ProtectHome": {"yes"},
@@ -109,7 +109,7 @@ func TestRun(t *testing.T) {
 	site, plan := planOf(t, "run", false)
 	areSet(t, textOf(t, plan, "rouse-shop.service"), map[string][]string{
 		"ExecStart": {site.Program + ` run --idle-stop=10m -- /usr/bin/env say "50%% off"`}, "EnvironmentFile": {"/etc/rouse/shop/rouse.env"},
-		"Environment": {"ROUSE_RUN_LAZY=true"}, "KillMode": {"mixed"}, "PrivateNetwork": {"yes"}, "IPAddressDeny": {"any"},
+		"Environment": {"ROUSE_RUN_LAZY=true", "FDSTORE=32"}, "FileDescriptorStoreMax": {"32"}, "KillMode": {"mixed"}, "PrivateNetwork": {"yes"}, "IPAddressDeny": {"any"},
 		"RestrictAddressFamilies": {"AF_UNIX AF_INET AF_INET6"}, "StateDirectory": {"rouse-shop"}, "WorkingDirectory": {"%S/rouse-shop"}, "Also": {"rouse-shop.socket"},
 	})
 	_, plan = planOf(t, "run with a network", false)
@@ -133,11 +133,11 @@ func TestDispatch(t *testing.T) {
 	}
 	areSet(t, textOf(t, plan, "rouse-front.service"), map[string][]string{
 		"ExecStart": {site.Program + " dispatch --config=/etc/rules.toml"}, "EnvironmentFile": {"/etc/rouse/front/rouse.env"},
-		"CapabilityBoundingSet": {"CAP_BPF CAP_NET_ADMIN CAP_NET_BIND_SERVICE"}, "WantedBy": {"multi-user.target"}, "Environment": nil,
+		"CapabilityBoundingSet": {"CAP_BPF CAP_NET_ADMIN CAP_NET_BIND_SERVICE"}, "WantedBy": {"multi-user.target"}, "Environment": {"FDSTORE=128"}, "FileDescriptorStoreMax": {"128"},
 	})
 	_, plan = planOf(t, "dispatch", true)
 	areSet(t, textOf(t, plan, "rouse-front.service"), map[string][]string{
-		"WantedBy": {"default.target"}, "RuntimeDirectory": {"rouse"}, "Environment": {"ROUSE_DISPATCH_SOCKET=%t/rouse/dispatch.sock"},
+		"WantedBy": {"default.target"}, "RuntimeDirectory": {"rouse"}, "Environment": {"ROUSE_DISPATCH_SOCKET=%t/rouse/dispatch.sock", "FDSTORE=128"},
 	})
 }
 
