@@ -122,6 +122,10 @@ func New(p Parts) *Server {
 	return s
 }
 
+// UseTicketKeys has all sockets encrypt TLS session tickets by the first of these keys, and accept those of the others
+// (tls.Config.SetSessionTicketKeys). Until then crypto/tls makes keys of its own.
+func (s *Server) UseTicketKeys(keys [][32]byte) { s.tls.SetSessionTicketKeys(keys) }
+
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	s.serving.Load().chain.ServeHTTP(w, r)
 }

@@ -62,6 +62,7 @@ func (o *dispatched) open(rules *route.Config) (map[string][]activation.Held, er
 	} else {
 		o.fresh = all
 	}
+	o.notices = append(o.notices, o.opener.Store.Settle()...)
 	o.complete(rules, byListener)
 	return byListener, nil
 }
@@ -172,7 +173,7 @@ func (o *dispatched) closeAll(left map[string][]activation.Held) {
 			}
 			o.parked[key] = held
 		default:
-			activation.CloseHeld(held)
+			o.opener.Release(held)
 		}
 	}
 }

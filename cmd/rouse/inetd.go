@@ -79,6 +79,9 @@ func (i *spawning) run(s *subcommand, opener *activation.Opener, services []inet
 		}
 		bound = append(bound, inetd.Bound{Service: e.Service, Sockets: held})
 	}
+	for _, text := range opener.Store.Settle() {
+		notice(log, text)
+	}
 	if interrupted() {
 		return nil
 	}

@@ -29,17 +29,20 @@ func (s *site) live(signals <-chan os.Signal) error {
 	if err != nil {
 		return config("%w", err)
 	}
+	s.renewTicketKeys(time.Now())
 	ended := make(chan error, 1)
 	go func() { ended <- s.server.Serve(s.serverSockets()) }()
 	s.useCertificates(s.certificate)
 	defer s.unwatch()
 	manager.Ready(s.status())
 	quiet := s.quiet(ctx)
-	beats := ticks(beat)
+	beats, keys := ticks(beat), ticks(ticketKeysLook)
 	for {
 		select {
 		case err := <-ended:
 			return err
+		case <-keys:
+			s.renewTicketKeys(time.Now())
 		case <-beats:
 			go s.beat(ctx, manager, beat)
 		case <-quiet:

@@ -299,7 +299,7 @@ func (s *settings) bindUnix(o *activation.Opener) (sockets []activation.Socket, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if info, err := os.Lstat(s.UnixSocket); err == nil && s.UnixSocketForce && info.Mode().Type() == os.ModeSocket {
+	if info, err := os.Lstat(s.UnixSocket); err == nil && s.UnixSocketForce && !o.Store.Holds(address) && info.Mode().Type() == os.ModeSocket {
 		if err := os.Remove(s.UnixSocket); err != nil {
 			return nil, nil, config("%s: the socket that is in the way cannot be removed: %w", s.given["unix-socket"], err)
 		}

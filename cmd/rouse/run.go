@@ -106,6 +106,9 @@ func (r *running) hold(s *subcommand, opener *activation.Opener) ([]activation.H
 		defer interruptible(opener)()
 	}
 	held, notices, err := opener.Hold(addresses, fd)
+	if err == nil {
+		notices = append(notices, opener.Store.Settle()...)
+	}
 	return held, notices, socketFailure(err)
 }
 

@@ -41,6 +41,10 @@ func serve(c console) error {
 	defer logs.Close()
 	opener.Log = logs.main
 	opened, err := s.open(opener)
+	keys := takeTicketKeys(opener.Store)
+	if err == nil {
+		opened.notices = append(opened.notices, opener.Store.Settle()...)
+	}
 	if errors.Is(err, activation.ErrGone) {
 		return nil // inetd's client left before we looked; there is nobody to serve or to tell
 	}
@@ -67,6 +71,7 @@ func serve(c console) error {
 		return err
 	}
 	site.announce()
+	site.tickets = keys
 	return site.live(signals)
 }
 
@@ -117,6 +122,7 @@ type site struct {
 	sockets     []served
 	certificate credential
 	handshakes  atomic.Pointer[credential] // the same, for new connections
+	tickets     *ticketKeys                // in the manager's store
 	unwatch     func()                     // ends the looking after its files
 	showing     string                     // what is served, for people
 	server      *server.Server
