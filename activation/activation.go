@@ -62,6 +62,7 @@ type Descriptor struct {
 	Name    string // as the activator named it
 	Source  string // the address that names it best
 	Channel bool   // it was asked for as a unix socket over which connections are passed
+	kept    bool   // it came back from the manager's store, and is closed on exec since
 }
 
 // ErrGone says that a passed connection was closed by its client before it could be served.

@@ -65,7 +65,7 @@ func (o *Opener) takeOne(d Descriptor) (Socket, error) {
 
 // Inspect tells what a descriptor is and how it would be used; it changes nothing. The error says what is wrong with it.
 func Inspect(d Descriptor) (Socket, error) {
-	if platform.OpenedHere(d.Number) && !strings.HasPrefix(d.Source, "launchd:") {
+	if !d.kept && platform.OpenedHere(d.Number) && !strings.HasPrefix(d.Source, "launchd:") {
 		s := Socket{Name: d.Name, Source: d.Source, Number: d.Number, Kind: Listener}
 		return s, fmt.Errorf("%s: descriptor %d is not open: what is there is the program's own; pass a %s there", d.Source, d.Number, d.wanted())
 	}

@@ -51,6 +51,7 @@ func takeStore(passed *listenFDs, lookup func(string) (string, bool), unset func
 		ours := strings.HasPrefix(d.Name, storePrefix) || d.Name == "stored" && s.most > 0 // as systemd calls what was stored without a name
 		if ours {
 			unix.CloseOnExec(d.Number)
+			d.kept = true
 			s.back = append(s.back, d)
 			s.kept[d.Name] = nil
 		}
@@ -80,6 +81,9 @@ func (s *Store) Take(name string) []Descriptor {
 	})
 	return taken
 }
+
+// KeptAs tells whether Keep was given a name that begins so for a descriptor of Returned.
+func KeptAs(d Descriptor, name string) bool { return strings.HasPrefix(d.Name, storePrefix+name) }
 
 // Keep has the manager keep a copy of a descriptor under a name, which is not in the store yet.
 func (s *Store) Keep(name string, fd int) error { return s.keep(storePrefix+name, fd) }

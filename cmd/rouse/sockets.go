@@ -146,7 +146,25 @@ func (s *settings) inherited(opener *activation.Opener) (rows []row, notices []s
 			good = slices.DeleteFunc(good, func(one activation.Socket) bool { return one.Number == d.Number })
 		}
 	}
-	return rows, found.Notices, s.decide(rows, good)
+	err = s.decide(rows, good)
+	for _, d := range opener.Store.Returned() {
+		rows = append(rows, s.keptRow(d))
+	}
+	return rows, found.Notices, err
+}
+
+// keptRow tells of a descriptor that the manager kept for the next process: nobody passed it as a socket to serve.
+func (s *settings) keptRow(d activation.Descriptor) row {
+	r, _ := s.describe(d, "")
+	switch address := d.BoundAddress(); {
+	case address != "":
+		r.Serve = "take it where it would bind " + address + ", else close it: it was kept over a restart"
+	case activation.KeptAs(d, ticketKeysName):
+		r.Kind, r.Serve = "secret", "take the keys of TLS session tickets from it, which were kept over a restart"
+	default:
+		r.Serve = "close it: the manager kept it, and nothing here is for it"
+	}
+	return r
 }
 
 // describe inspects one descriptor, and says so where serve would refuse it.

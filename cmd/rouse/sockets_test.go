@@ -48,3 +48,21 @@ func TestSockets(t *testing.T) {
 		expectWords(t, args, stdout, "no sockets were inherited", "serve would bind", want)
 	}
 }
+
+// What came back from the manager's store was not passed to be served, and is shown as what it is.
+func TestSocketsShowsWhatWasKept(t *testing.T) {
+	a := activate(t, "rouse-store/bound/tcp%3A127.0.0.1%3A80")
+	set(t, a.env...)
+	code, stdout, _ := rouse(t, nil, "sockets", "--json")
+	var told struct {
+		Sockets []row
+		Notices []string
+	}
+	if err := json.Unmarshal([]byte(stdout), &told); err != nil || code != exitOK || len(told.Sockets) != 1 {
+		t.Fatalf("%d, %q, %v", code, stdout, err)
+	}
+	if r := told.Sockets[0]; r.Address != a.Addr().String() || !strings.HasPrefix(r.Serve, "take it where it would bind tcp:127.0.0.1:80, else close it") {
+		t.Errorf("%+v", r)
+	}
+	syscall.Close(told.Sockets[0].Number)
+}
