@@ -178,7 +178,13 @@ func standing(paths []string) (all []string) {
 		}
 	}
 	slices.Sort(all)
-	return slices.CompactFunc(all, func(path, over string) bool { return below(path, over) })
+	kept := all[:0]
+	for _, path := range all {
+		if !slices.ContainsFunc(kept, func(over string) bool { return below(path, over) }) {
+			kept = append(kept, path)
+		}
+	}
+	return kept
 }
 
 // below tells whether a path is the folder, or lies below it.
