@@ -52,30 +52,27 @@ func TestLogsThatGoNowhere(t *testing.T) {
 	for _, what := range []string{"closed", "unread", "full"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			root := t.TempDir()
-			if err := os.WriteFile(filepath.Join(root, "index.html"), []byte("awake\n"), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			site := newSite(t)
 			plain, address := program.Listener(t)
-			h := &house{t: t, http: address}
 			nowhere := standard(t, what)
-			h.Process = program.Start(t, program.Run{
-				Args:  []string{"serve", "--root", root, "--log-level", "info", "--lane", "off"},
+			p := program.Start(t, program.Run{
+				Args:  []string{"serve", "--root", site.root, "--log-level", "info", "--lane", "off"},
 				Files: []*os.File{plain}, Listen: true, Names: []string{"http"}, Stderr: nowhere, Stdout: nowhere,
 			})
+			h := &house{&victim{t: t, http: address, pids: func() []int { return []int{p.Pid} }}, p}
 			const requests = 1500 // their lines are more than a pipe holds
 			var slowest time.Duration
 			for range requests {
 				slowest = max(slowest, h.ask())
 			}
-			before := h.worked()
+			before := h.processorTime()
 			time.Sleep(300 * time.Millisecond)
-			if spun := h.worked() - before; spun > 100*time.Millisecond {
+			if spun := h.processorTime() - before; spun > 100*time.Millisecond {
 				t.Errorf("it worked %s in 300 ms of rest", spun)
 			}
 			begun := time.Now()
 			h.Signal(syscall.SIGTERM)
-			if state := h.Wait(patience); state.ExitCode() != 0 {
+			if state := h.Wait(limit); state.ExitCode() != 0 {
 				t.Errorf("it ended with %s", state)
 			}
 			if took := time.Since(begun); took > 5*time.Second {
@@ -142,7 +139,7 @@ func TestFilesThatChangeWhileSent(t *testing.T) {
 					t.Errorf("%d bytes, %v", got, err)
 				}
 				if what == "truncated" {
-					p.Stderr.WaitFor("aborted=true", patience)
+					p.Stderr.WaitFor("aborted=true", limit)
 				}
 				again, err := client.Get(scheme + "://" + address + "/large.bin")
 				if err != nil {
@@ -172,10 +169,10 @@ func TestStoppedForAWhile(t *testing.T) {
 	var group sync.WaitGroup
 	for range 50 {
 		c := h.dial()
-		c.SetDeadline(time.Now().Add(span + patience))
+		c.SetDeadline(time.Now().Add(span + limit))
 		group.Go(func() {
 			fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-			if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), "awake\n") {
+			if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), page) {
 				t.Errorf("answered %q, %v", got, err)
 			}
 		})
@@ -184,28 +181,6 @@ func TestStoppedForAWhile(t *testing.T) {
 	h.Signal(syscall.SIGCONT)
 	group.Wait()
 	tell(t, row{"fault", "stopped", fmt.Sprintf("SIGSTOP for %s, 50 clients meanwhile", span), "", "all are answered after SIGCONT"})
-}
-
-// descriptors is how many the program has open.
-func descriptors(t testing.TB, pid int) int {
-	t.Helper()
-	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(all)
-}
-
-// memory is what the program holds of it, in KiB (VmRSS of proc(5)).
-func memory(t testing.TB, pid int) (kib int) {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(status), "VmRSS:")
-	fmt.Sscan(after, &kib)
-	return kib
 }
 
 // Certificates that change and configurations that are read anew under load: every request is answered, and nothing is left behind.
@@ -265,7 +240,7 @@ func TestReloadedUnderLoad(t *testing.T) {
 		group.Go(func() {
 			transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: i%2 == 0, ForceAttemptHTTP2: true}
 			defer transport.CloseIdleConnections()
-			client := &http.Client{Transport: transport, Timeout: patience}
+			client := &http.Client{Transport: transport, Timeout: limit}
 			for ctx.Err() == nil {
 				r, err := client.Get("https://" + address + "/")
 				if err != nil {
@@ -292,7 +267,8 @@ func TestReloadedUnderLoad(t *testing.T) {
 		p.Signal(syscall.SIGHUP)
 		some()
 	}
-	count, rss := descriptors(t, p.Pid), memory(t, p.Pid)
+	v := &victim{pids: func() []int { return []int{p.Pid} }}
+	count, rss := v.state().descriptors, residentMemory(p.Pid)
 	for i := range times {
 		rotate(i)
 		configure(i)
@@ -301,12 +277,12 @@ func TestReloadedUnderLoad(t *testing.T) {
 	}
 	stop()
 	group.Wait()
-	eventually(t, "descriptors are as before", func() bool { return descriptors(t, p.Pid) <= count })
-	if now := memory(t, p.Pid); now > 2*rss+20<<10 {
+	eventually(t, "descriptors are as before", func() bool { return v.state().descriptors <= count })
+	if now := residentMemory(p.Pid); now > 2*rss+20<<10 {
 		t.Errorf("%d KiB, before %d", now, rss)
 	}
 	tell(t, row{"fault", "reloads and certificates", fmt.Sprintf("%d of each under load", times), "static-web-server: SIGHUP does nothing",
-		fmt.Sprintf("%d requests answered, none failed; descriptors as before, memory %d to %d KiB", asked.Load(), rss, memory(t, p.Pid))})
+		fmt.Sprintf("%d requests answered, none failed; descriptors as before, memory %d to %d KiB", asked.Load(), rss, residentMemory(p.Pid))})
 }
 
 // The end comes soon and cleanly at any moment: at the start, at a reload, while a handshake is waited for.
@@ -316,10 +292,10 @@ func TestEndedAtBadMoments(t *testing.T) {
 	root := t.TempDir()
 	for what, moment := range map[string]func(p *program.Process, address string){
 		"start":  func(*program.Process, string) {},
-		"reload": func(p *program.Process, _ string) { p.Stderr.WaitFor("serving", patience); p.Signal(syscall.SIGHUP) },
+		"reload": func(p *program.Process, _ string) { p.Stderr.WaitFor("serving", limit); p.Signal(syscall.SIGHUP) },
 		"handshake": func(p *program.Process, address string) {
-			p.Stderr.WaitFor("serving", patience)
-			c, err := net.DialTimeout("tcp", address, patience)
+			p.Stderr.WaitFor("serving", limit)
+			c, err := net.DialTimeout("tcp", address, limit)
 			if err != nil {
 				t.Error(err)
 				return
@@ -347,7 +323,7 @@ func TestEndedAtBadMoments(t *testing.T) {
 				moment(p, address)
 				begun := time.Now()
 				p.Signal(syscall.SIGTERM)
-				state := p.Wait(patience)
+				state := p.Wait(limit)
 				longest = max(longest, time.Since(begun))
 				status := state.Sys().(syscall.WaitStatus)
 				if killed := what == "start" && status.Signaled() && status.Signal() == syscall.SIGTERM; !killed && state.ExitCode() != 0 { // it may not have begun to listen to signals

@@ -4,11 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"os"
-	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,44 +13,30 @@ import (
 	"github.com/rouse-server/rouse/tests/program"
 )
 
-// house is rouse on a plain socket and one for administration.
+// house is rouse with few lines in its log, and clients that speak as they like.
 type house struct {
+	*victim
 	*program.Process
-	t           testing.TB
-	http, admin string // host:port
 }
 
-func openHouse(t testing.TB, options ...string) *house {
+func openHouse(t *testing.T, options ...string) *house {
 	t.Helper()
-	root := t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, "index.html"), []byte("awake\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	plain, address := program.Listener(t)
-	admin, adminAddress := program.Listener(t)
-	h := &house{t: t, http: address, admin: adminAddress}
-	h.Process = program.Start(t, program.Run{
-		Args:  append([]string{"serve", "--root", root, "--log-level", "warn", "--log-format", "logfmt"}, options...),
-		Files: []*os.File{plain, admin}, Listen: true, Names: []string{"http", "admin"},
-	})
-	h.Stderr.WaitFor("for health, readiness and metrics", patience)
-	return h
+	v := newVictim(t, append([]string{"--log-level", "warn", "--log-format", "logfmt"}, options...)...)
+	v.process.Stderr.WaitFor("for health, readiness and metrics", limit)
+	return &house{v, v.process}
 }
 
-// dial opens a connection that says nothing.
+// dial opens a connection in clear text that says nothing.
 func (h *house) dial() net.Conn {
 	h.t.Helper()
-	c, err := net.DialTimeout("tcp", h.http, patience)
+	c, err := net.DialTimeout("tcp", h.http, limit)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(limit))
 	return c
 }
-
-// patience is for what takes milliseconds where nothing else runs.
-const patience = 20 * time.Second
 
 // ask sends a request on a connection of its own, and returns how long the answer took.
 func (h *house) ask() time.Duration {
@@ -64,42 +45,10 @@ func (h *house) ask() time.Duration {
 	c := h.dial()
 	defer c.Close()
 	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), "awake\n") {
+	if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), page) {
 		h.t.Fatalf("answered %q, %v", got, err)
 	}
 	return time.Since(begun)
-}
-
-// metric reads one from the socket for administration.
-func (h *house) metric(name string) float64 {
-	h.t.Helper()
-	client := &http.Client{Timeout: patience}
-	defer client.CloseIdleConnections()
-	r, err := client.Get("http://" + h.admin + "/metrics")
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer r.Body.Close()
-	text, _ := io.ReadAll(r.Body)
-	found := regexp.MustCompile(`(?m)^` + name + `(?:\{.*\})? (\S+)$`).FindSubmatch(text)
-	if found == nil {
-		h.t.Fatalf("there is no %s in:\n%s", name, text)
-	}
-	value, _ := strconv.ParseFloat(string(found[1]), 64)
-	return value
-}
-
-// worked is how much processor time the program has used.
-func (h *house) worked() time.Duration {
-	h.t.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.Pid))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // from the third on (proc(5))
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // lines counts those of standard error that have this text.
@@ -107,9 +56,9 @@ func (h *house) lines(text string) int { return strings.Count(h.Stderr.String(),
 
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("in %s it did not happen that %s", patience, what)
+			t.Fatalf("in %s it did not happen that %s", limit, what)
 		}
 	}
 }
@@ -118,25 +67,25 @@ func eventually(t testing.TB, what string, holds func() bool) {
 func TestFullHouse(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, "--max-open-files", "128")
-	places := int(h.metric("rouse_connections_limit"))
+	places := h.metric("rouse_connections_limit")
 	if places != 96 {
 		t.Errorf("%d connections are the limit", places)
 	}
 	for range 3 * places {
 		h.dial()
 	}
-	before, begun := h.worked(), time.Now()
+	before, begun := h.processorTime(), time.Now()
 	var slowest time.Duration
 	for range 20 {
 		slowest = max(slowest, h.ask())
 	}
-	if open := h.metric("sws_http_connections_active"); int(open) > places {
-		t.Errorf("%v connections are open", open)
+	if open := h.metric("sws_http_connections_active"); open > places {
+		t.Errorf("%d connections are open", open)
 	}
 	for range 30 { // nobody asks
 		time.Sleep(10 * time.Millisecond)
 	}
-	worked, passed := h.worked()-before, time.Since(begun)
+	worked, passed := h.processorTime()-before, time.Since(begun)
 	if worked > passed/2 {
 		t.Errorf("it worked %s in %s", worked, passed)
 	}
@@ -166,29 +115,29 @@ func TestOutOfDescriptors(t *testing.T) {
 	for begun := time.Now(); time.Since(begun) < 200*time.Millisecond; { // of what has just changed no reply is kept
 		answer()
 	}
-	var limit unix.Rlimit
-	if err := unix.Prlimit(h.Pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+	var before unix.Rlimit
+	if err := unix.Prlimit(h.Pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Prlimit(h.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 5, Max: limit.Max}, nil); err != nil {
+	if err := unix.Prlimit(h.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 5, Max: before.Max}, nil); err != nil {
 		t.Fatal(err)
 	}
 	waiting := h.dial()
 	fmt.Fprint(waiting, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 	eventually(t, "it is told", func() bool { return h.lines("cannot accept connections") == 1 })
-	before, begun := h.worked(), time.Now()
+	used, begun := h.processorTime(), time.Now()
 	for time.Since(begun) < time.Second {
 		answer()
 		time.Sleep(50 * time.Millisecond)
 	}
-	worked := h.worked() - before
+	worked := h.processorTime() - used
 	if worked > 300*time.Millisecond {
 		t.Errorf("it worked %s in a second", worked)
 	}
-	if err := unix.Prlimit(h.Pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+	if err := unix.Prlimit(h.Pid, unix.RLIMIT_NOFILE, &before, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(waiting); err != nil || !strings.HasSuffix(string(got), "awake\n") {
+	if got, err := io.ReadAll(waiting); err != nil || !strings.HasSuffix(string(got), page) {
 		t.Errorf("who waited got %q, %v", got, err)
 	}
 	if h.metric("rouse_limited_accepts_total") == 0 || h.lines("cannot accept connections") != 1 {
@@ -201,7 +150,7 @@ func TestOutOfDescriptors(t *testing.T) {
 // One client takes what it may have, and another is served; who is counted is who a proxy tells of.
 func TestOneClientsConnections(t *testing.T) {
 	t.Parallel()
-	h := openHouse(t, "--max-connections-per-client", "10", "--listen", "http=systemd:http?proxy=v1", "--listen", "admin=systemd:admin")
+	h := openHouse(t, "--max-connections-per-client", "10", "--listen", "http=systemd:http?proxy=v1", "--listen", "admin=systemd:admin", "--listen", "systemd:https")
 	come := func(from string) net.Conn {
 		c := h.dial()
 		fmt.Fprintf(c, "PROXY TCP6 %s ::1 1000 80\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", from)
@@ -236,7 +185,7 @@ func TestLimitsOutOfReach(t *testing.T) {
 		"--max-connections=x": "not a number", "--max-header-size=x": "max-header-size",
 	} {
 		p := program.Start(t, program.Run{Args: []string{"serve", "--root", t.TempDir(), "--port", "0", option}})
-		state := p.Wait(patience)
+		state := p.Wait(limit)
 		text := p.Stderr.String()
 		if !strings.Contains(text, want) || strings.Count(text, "\n") != 1 || state.ExitCode() != 2 && state.ExitCode() != 78 {
 			t.Errorf("%s: exit %d: %s", option, state.ExitCode(), text)
