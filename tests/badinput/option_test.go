@@ -30,6 +30,12 @@ func mistakes() (all []mistake) {
 	}
 	const port, host, number = "not a number from 0 to 65535", "not an IP address (IPv6 without brackets) or host name", "not a number from 0 on"
 	const status, size, order = "not a status from 200 to 599", "not a size such as 65536, 64K, 32M or 1G", "not a number from 0 to 255: 0/1 name, 2/3 time, 4/5 size"
+	for _, option := range []string{"max-connections", "max-connections-per-client", "max-handshakes", "max-open-files", "max-requests"} {
+		all = append(all, mistake{option, "many", number, "-1", ""})
+	}
+	for _, option := range []string{"compression-cache", "reply-cache", "max-header-size", "max-target-size"} {
+		all = append(all, mistake{option, "64X", size, "-1", ""})
+	}
 	const mode, archives = "not permissions in octal, such as 660, 0660 or 0o660", `"rar" is not one of targz, tarzst, zip`
 	return append(all,
 		mistake{"text-charset", "latin1", "not true, false or utf-8 (the only charset that is sent)", "", ""},
@@ -52,8 +58,6 @@ func mistakes() (all []mistake) {
 		mistake{"unix-socket-mode", "888", mode, "888", ""},
 		mistake{"unix-socket-mode", "4755", mode, "660", `a decimal number, in octal 1224: write "660" or 0o660`},
 		mistake{"compression-level", "9", "not one of fastest, default, best", "9", ""},
-		mistake{"compression-cache", "64X", size, "-1", ""},
-		mistake{"reply-cache", "64X", size, "-1", ""},
 		mistake{"landlock", "on", "not one of auto, off", "true", ""},
 		mistake{"lane", "on", "not one of auto, off", "true", ""},
 		mistake{"directory-listing-order", "256", order, "256", ""},

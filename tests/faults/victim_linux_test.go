@@ -26,6 +26,7 @@ const limit = 20 * time.Second
 type victim struct {
 	t           *testing.T
 	name        string
+	root        string // of rouse: what is served
 	https, http string // host:port
 	admin       string // of rouse; empty: it is another server
 	pids        func() []int
@@ -65,7 +66,7 @@ func newSite(t *testing.T) *site {
 func newVictim(t *testing.T, options ...string) *victim {
 	t.Helper()
 	s := newSite(t)
-	v := &victim{t: t, name: "rouse", pool: s.pool}
+	v := &victim{t: t, name: "rouse", root: s.root, pool: s.pool}
 	var files [3]*os.File
 	files[0], v.https = program.Listener(t)
 	files[1], v.http = program.Listener(t)
