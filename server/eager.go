@@ -31,6 +31,8 @@ type outbox struct {
 	queued []byte          // in a buffer that is held, or nil
 	held   *[]byte
 
+	flushing chan struct{} // closed when whoever flushes is done; nil: nobody does
+
 	next []byte                // what try writes, set by its caller
 	n    int                   // how much of that went out
 	err  syscall.Errno         //
@@ -151,7 +153,7 @@ func (t *transport) gathering(on bool) error {
 	o := &t.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.gather = on; on || len(o.queued) == 0 {
+	if o.gather = on; on || len(o.queued) == 0 || o.flushing != nil { // who flushes sends it
 		return nil
 	}
 	n, err := o.send(o.queued)
@@ -208,14 +210,27 @@ func (t *transport) queued() int {
 	return len(t.out.queued)
 }
 
-// flush waits until all that is queued was sent, as long as the client takes something within the send timeout.
+// flush waits until all that is queued was sent, as long as the client takes something within the send timeout. Of several that are
+// called at once one sends.
 func (t *transport) flush() error {
 	o := &t.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for o.flushing != nil {
+		other := o.flushing
+		o.mu.Unlock()
+		<-other
+		o.mu.Lock()
+	}
 	if len(o.queued) == 0 {
 		return nil
 	}
+	done := make(chan struct{})
+	o.flushing = done
+	defer func() {
+		o.flushing = nil
+		close(done)
+	}()
 	for len(o.queued) > 0 {
 		part := o.queued[:min(len(o.queued), bulk)]
 		o.mu.Unlock()
