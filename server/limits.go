@@ -17,7 +17,7 @@ import (
 
 const (
 	mostConnections = 16 << 10         // unless an option says otherwise; as many with TLS take 150 MiB
-	shortestStay    = time.Second      // of a connection: who said something a moment ago may be saying more
+	shortestStay    = 2 * time.Second  // of a connection: who said something a moment ago may be saying more
 	tellEvery       = 10 * time.Second // of each limit
 )
 
@@ -54,7 +54,7 @@ func (l *limit) note(s *Server, text string, attributes ...any) {
 	l.untold.Add(1)
 	now, next := s.clock(), l.next.Load()
 	if int64(now) >= next && l.next.CompareAndSwap(next, int64(now+tellEvery)) {
-		s.log.Warn(text, append(attributes, "times", l.untold.Swap(0))...)
+		s.log.Error(text, append(attributes, "times", l.untold.Swap(0))...)
 	}
 }
 

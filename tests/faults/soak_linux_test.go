@@ -234,7 +234,8 @@ func TestSoak(t *testing.T) {
 	}
 	memory := func(s state) int { return s.memory }
 	open := func(s state) int { return s.descriptors }
-	if before, after := most(early[1:], memory), most(late, memory); after > before+before/4+8<<10 {
+	const settled = 2 * time.Minute // before, caches still fill
+	if before, after := most(early[1:], memory), most(late, memory); span >= settled && after > before+before/4+8<<10 {
 		t.Errorf("memory grows: %d KiB in the first half, %d in the second", before, after)
 	}
 	if before, after := most(early[1:], open), most(late, open); after > 2*before+50 {

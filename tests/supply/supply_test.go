@@ -95,7 +95,8 @@ var sentences = map[string][]string{
 	"Apache-2.0":   {"Apache License", "Version 2.0, January 2004"},
 	"MIT":          {"Permission is hereby granted, free of charge, to any person obtaining a copy", "The above copyright notice and this permission notice shall be included in"},
 	"BSD-2-Clause": {"Redistribution and use in source and binary forms", "Redistributions in binary form must reproduce the above copyright notice"},
-	"BSD-3-Clause": {"Redistribution and use in source and binary forms", "may be used to endorse or promote products derived"},
+	"BSD-3-Clause": {"Redistribution and use in source and binary forms", "be used to endorse or promote products derived"},
+	"GPL-2.0":      {"GPL v2.0"}, // as a choice beside another one
 }
 
 // The licences are those that the README names, and they go with ours.
@@ -112,8 +113,9 @@ func TestLicences(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		flat := strings.Join(strings.Fields(string(text)), " ")
-		for _, name := range strings.Split(said[path], " and ") {
+		flat := strings.Replace(strings.Join(strings.Fields(string(text)), " "), "PERMISSION is", "Permission is", 1)
+		flat = strings.Replace(flat, "PERMISSION is", "Permission is", 1)
+		for _, name := range regexp.MustCompile(` (?:and|or) `).Split(said[path], -1) {
 			wanted, known := sentences[name]
 			if !known {
 				t.Errorf("%s: %q is no licence that was agreed on: is it one that goes with Apache-2.0?", path, name)
@@ -127,7 +129,8 @@ func TestLicences(t *testing.T) {
 		if strings.Contains(flat, sentences["BSD-3-Clause"][1]) && !strings.Contains(said[path], "BSD-3-Clause") && !strings.Contains(said[path], "Apache") {
 			t.Errorf("%s: its licence is of three clauses", path)
 		}
-		if regexp.MustCompile(`GNU (Affero |Lesser )?General Public|Server Side Public|Business Source|Commons Clause`).MatchString(flat) {
+		isChoice := strings.Contains(said[path], "-Clause or ")
+		if !isChoice && regexp.MustCompile(`GNU (Affero |Lesser )?General Public|Server Side Public|Business Source|Commons Clause`).MatchString(flat) {
 			t.Errorf("%s: its licence binds those who pass Rouse on", path)
 		}
 	}
