@@ -23,7 +23,7 @@ const (
 
 // limits is what all clients together may take, and how often they wanted more.
 type limits struct {
-	places     int // connections at once; 0: no limit
+	places     int // connections at once
 	perClient  int // of one client; 0: no limit
 	requests   int64
 	handshakes int
@@ -32,13 +32,13 @@ type limits struct {
 
 	answering atomic.Int64 // requests
 
-	full       limit
-	crowded    limit
-	busy       limit
-	greeting   limit
+	full       limit // connections
+	crowded    limit // connections of one client
+	busy       limit // requests
+	greeting   limit // handshakes
 	longTarget limit
 	longHead   limit
-	exhausted  limit
+	exhausted  limit // descriptors or memory, when a connection was to be accepted; told by the accept loop
 }
 
 // limit counts how often something was too much. It is told in the log, now and then.

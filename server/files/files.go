@@ -74,7 +74,7 @@ type handler struct {
 	fallback fallback
 	// buffers holds *[copiedSize]byte for bodies that are copied.
 	buffers sync.Pool
-	told    atomic.Int64 // when it was last told of a file that may not be read, in Unix nanoseconds
+	told    atomic.Pointer[time.Time] // when it was last told of a file that may not be read; nil: never
 }
 
 // New returns a handler for GET, HEAD and OPTIONS on the files of a tree, which the caller opened and keeps open as long as
@@ -182,9 +182,8 @@ func (h *handler) fail(p *response, r *http.Request, err error) {
 
 // tellUnreadable says now and then that a file is there and may not be read, which its owner hardly means.
 func (h *handler) tellUnreadable(r *http.Request, err error) {
-	now := time.Now().UnixNano()
-	last := h.told.Load()
-	if !errors.Is(err, fs.ErrPermission) || now-last < int64(10*time.Second) || !h.told.CompareAndSwap(last, now) {
+	now, last := time.Now(), h.told.Load()
+	if !errors.Is(err, fs.ErrPermission) || last != nil && now.Sub(*last) < 10*time.Second || !h.told.CompareAndSwap(last, &now) {
 		return
 	}
 	h.Log.ErrorContext(r.Context(), "answered 403: the user that Rouse runs as may not read a file (root without its capabilities is a user as others are)", "path", r.URL.Path, "error", err)
