@@ -19,4 +19,8 @@ func TestExists(t *testing.T) {
 			t.Errorf("%q: %t", path, got)
 		}
 	}
+	root.Close() // from here on nobody can tell
+	if !Exists(root, options, "/missing") {
+		t.Error("what cannot be looked at counts as missing")
+	}
 }

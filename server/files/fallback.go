@@ -18,6 +18,7 @@ import (
 	"github.com/rouse-server/rouse/server/accept"
 	"github.com/rouse-server/rouse/server/compress"
 	"github.com/rouse-server/rouse/server/reply"
+	"github.com/rouse-server/rouse/server/tree"
 )
 
 // No fallback page is longer than this, in bytes.
@@ -46,6 +47,10 @@ func (h *handler) fallBack(p *response, r *http.Request) bool {
 	id, body, err := h.readFallback()
 	if h.Fallback == "" && errors.Is(err, fs.ErrNotExist) {
 		return false
+	}
+	if err != nil && tree.Status(err) >= http.StatusInternalServerError { // 404 would tell that there is nothing
+		h.fail(p, r, err)
+		return true
 	}
 	if err != nil {
 		h.Log.WarnContext(r.Context(), "cannot read the fallback page", "file", h.Fallback, "error", err)

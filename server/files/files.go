@@ -7,14 +7,12 @@
 package files
 
 import (
-	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rouse-server/rouse/server/accept"
@@ -73,8 +71,8 @@ type handler struct {
 	sums     *sums
 	fallback fallback
 	// buffers holds *[copiedSize]byte for bodies that are copied.
-	buffers sync.Pool
-	told    atomic.Pointer[time.Time] // when it was last told of a file that may not be read; nil: never
+	buffers    sync.Pool
+	complaints tree.Complaints
 }
 
 // New returns a handler for GET, HEAD and OPTIONS on the files of a tree, which the caller opened and keeps open as long as
@@ -91,7 +89,7 @@ func New(t *tree.Tree, o Options) http.Handler {
 	if o.Level == "" {
 		o.Level = compress.Default
 	}
-	return &handler{Options: o, tree: t, sums: newSums()}
+	return &handler{Options: o, tree: t, sums: newSums(), complaints: tree.Complaints{Log: o.Log}}
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -169,22 +167,9 @@ func (h *handler) fail(p *response, r *http.Request, err error) {
 			return
 		}
 		reply.Mark(p, nil)
-	case http.StatusForbidden:
-		h.tellUnreadable(r, err)
 	case http.StatusServiceUnavailable:
 		p.Header().Set("Retry-After", "1")
-		h.Log.WarnContext(r.Context(), "cannot open a file for now", "path", r.URL.Path, "error", err)
-	case http.StatusInternalServerError:
-		h.Log.ErrorContext(r.Context(), "cannot open a file", "path", r.URL.Path, "error", err)
 	}
+	h.complaints.Answered(r.Context(), r.URL.Path, err)
 	h.Pages.Write(p, r, status)
-}
-
-// tellUnreadable says now and then that a file is there and may not be read, which its owner hardly means.
-func (h *handler) tellUnreadable(r *http.Request, err error) {
-	now, last := time.Now(), h.told.Load()
-	if !errors.Is(err, fs.ErrPermission) || last != nil && now.Sub(*last) < 10*time.Second || !h.told.CompareAndSwap(last, &now) {
-		return
-	}
-	h.Log.ErrorContext(r.Context(), "answered 403: the user that Rouse runs as may not read a file (root without its capabilities is a user as others are)", "path", r.URL.Path, "error", err)
 }

@@ -109,7 +109,7 @@ func TestNoMoreDescriptors(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	if w.Code != 503 || !strings.Contains(log.String(), "level=WARN") {
+	if w.Code != 503 || !strings.Contains(log.String(), "level=ERROR") {
 		t.Errorf("status is %d, log %q", w.Code, log.String())
 	}
 	wantHeader(t, w, "Retry-After", "1")

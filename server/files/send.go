@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/rouse-server/rouse/server/compress"
@@ -35,8 +36,11 @@ func (h *handler) send(p *response, r *http.Request, f found) {
 	}
 	http.ServeContent(s, byteRanges(r, s.id.size), "", s.modified, body)
 	if s.short {
-		h.Log.WarnContext(r.Context(), "a file ended early while it was sent, the client is cut off",
-			"path", r.URL.Path, "size", s.id.size, "error", s.err)
+		if s.err != nil {
+			h.complaints.BrokenOff(r.Context(), r.URL.Path, s.err)
+		} else {
+			h.Log.WarnContext(r.Context(), "a file ended early while it was sent, the client is cut off", "path", r.URL.Path, "size", s.id.size)
+		}
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -46,7 +50,8 @@ func (h *handler) send(p *response, r *http.Request, f found) {
 type content struct {
 	file  *os.File
 	size  int64
-	moved bool // its offset is not 0 any more
+	at    int64 // where what is sent begins
+	moved bool  // its offset is not 0 any more
 }
 
 func (c *content) Seek(offset int64, whence int) (int64, error) {
@@ -56,7 +61,7 @@ func (c *content) Seek(offset int64, whence int) (int64, error) {
 	case whence == io.SeekStart && offset == 0 && !c.moved:
 		return 0, nil
 	}
-	c.moved = true
+	c.moved, c.at = true, offset // from the start: http.ServeContent knows no other way
 	return c.file.Seek(offset, whence)
 }
 
@@ -93,7 +98,7 @@ func (s *sending) release() {
 }
 
 // WriteHeader makes what is sent in a coding, now that it is known to be sent; gives 304 back its Last-Modified and replies
-// in a coding their length; and makes 412 and 416 replies without a body.
+// in a coding their length; and makes 412 and 416 replies without a body. A file that cannot be read makes it 500.
 func (s *sending) WriteHeader(status int) {
 	s.status = status
 	s.mark(status)
@@ -118,7 +123,25 @@ func (s *sending) WriteHeader(status int) {
 		header.Del("Content-Encoding")
 		header.Set("Content-Length", "0")
 	}
+	if err := s.unreadable(); err != nil {
+		s.status = http.StatusInternalServerError // nothing of what http.ServeContent writes now is sent
+		reply.Forbid(s)
+		s.h.fail(s.response, s.request, err)
+		return
+	}
 	s.response.WriteHeader(status)
+}
+
+// unreadable tries to read where what is sent begins, while the client can still be told.
+func (s *sending) unreadable() error {
+	if s.request.Method != http.MethodGet || s.body != nil || s.content.at >= s.id.size || s.status != http.StatusOK && s.status != http.StatusPartialContent {
+		return nil
+	}
+	var first [1]byte
+	if _, err := s.file.ReadAt(first[:], s.content.at); err != nil && err != io.EOF { // io.EOF: it is shorter by now
+		return err
+	}
+	return nil
 }
 
 // digest tells the hash of the whole representation, also with a part of it (RFC 9530 §3). Of one that is made while it is
@@ -155,6 +178,8 @@ func (s *sending) Write(b []byte) (int, error) {
 func (s *sending) ReadFrom(source io.Reader) (int64, error) {
 	limited, ok := source.(*io.LimitedReader)
 	switch {
+	case s.status >= http.StatusBadRequest:
+		return 0, nil
 	case s.streamed != nil:
 		return s.stream()
 	case s.coding != "" || s.known: // http.ServeContent knows the file without the coding
@@ -179,11 +204,16 @@ func (s *sending) ReadFrom(source io.Reader) (int64, error) {
 		s.check()
 	}
 	if limited.N > 0 {
-		_, ofFile := errors.AsType[*fs.PathError](err)
-		s.short = err == nil || ofFile // any other error is the connection's
+		s.short = err == nil || ofFile(err) // any other error is the connection's
 		s.err = err
 	}
 	return n, err
+}
+
+// ofFile tells whether what ended a reply is the fault of its file. sendfile(2) has one error for both ends.
+func ofFile(err error) bool {
+	_, read := errors.AsType[*fs.PathError](err)
+	return read || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.EBADMSG) // the last: a wrong checksum
 }
 
 // copySmall copies without net/http's ReadFrom, which sends the first 512 bytes by themselves.

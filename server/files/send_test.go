@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rouse-server/rouse/server/tree"
 )
 
 // plainConnection records what reaches net/http's own ReadFrom, from where sendfile(2) starts.
@@ -146,5 +150,51 @@ func TestSizes(t *testing.T) {
 		if err != nil || response.ContentLength != int64(size) || !bytes.Equal(got, []byte(want)) {
 			t.Errorf("%d bytes: got %d, length %d, %v", size, len(got), response.ContentLength, err)
 		}
+	}
+}
+
+// A file whose first byte cannot be read is an error that the client is told of, with nothing of the file's header.
+func TestFileThatCannotBeRead(t *testing.T) {
+	dir := folder(t, map[string]string{"small.txt": digits(100), "large.txt": digits(100 << 10)})
+	root, err := tree.Open(dir, tree.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	var lines bytes.Buffer
+	options := usual()
+	options.Log = slog.New(slog.NewTextHandler(&lines, nil))
+	h := New(root, options).(*handler)
+	for _, test := range []struct {
+		name, method, field, value string
+		want                       int
+	}{
+		{"small.txt", "GET", "", "", 500}, {"large.txt", "GET", "", "", 500}, {"large.txt", "GET", "Range", "bytes=5-9", 500},
+		{"large.txt", "GET", "Range", "bytes=5-9,20-30", 500}, {"large.txt", "HEAD", "", "", 200},
+	} {
+		file, err := os.OpenFile(filepath.Join(dir, test.name), os.O_WRONLY, 0) // to be read it is as good as on a disk that fails
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		info, err := file.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, r := httptest.NewRecorder(), httptest.NewRequest(test.method, "/"+test.name, nil)
+		if test.field != "" {
+			r.Header.Set(test.field, test.value)
+		}
+		p := &response{ResponseWriter: w, request: r, outcome: Outcome{Path: r.URL.Path}}
+		h.send(p, r, found{file: file, info: info, name: test.name})
+		if w.Code != test.want {
+			t.Errorf("%v: %d", test, w.Code)
+		}
+		if test.want == 500 && (w.Header().Get("ETag") != "" || w.Header().Get("Content-Range") != "" || w.Header().Get("Content-Length") != strconv.Itoa(w.Body.Len()) || !strings.Contains(w.Body.String(), "500")) {
+			t.Errorf("%v: %v %q", test, w.Header(), w.Body)
+		}
+	}
+	if n := strings.Count(lines.String(), "answered 500"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, &lines)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rouse-server/rouse/server/compress"
+	"github.com/rouse-server/rouse/server/tree"
 )
 
 // The formats of archives, as static-web-server and the option call them.
@@ -66,7 +67,11 @@ func (l *Listing) sendArchive(w http.ResponseWriter, r *http.Request, dir, forma
 		err = out.Flush()
 	}
 	if err != nil {
-		if r.Context().Err() == nil { // a client that went away is no news
+		switch {
+		case r.Context().Err() != nil: // a client that went away is no news
+		case tree.Status(err) >= http.StatusInternalServerError:
+			l.complaints.BrokenOff(r.Context(), r.URL.Path, err)
+		default:
 			l.options.Log.WarnContext(r.Context(), "archive broken off", "path", r.URL.Path, "error", err)
 		}
 		panic(http.ErrAbortHandler)

@@ -44,10 +44,11 @@ type Options struct {
 
 // Listing lists the folders of a tree. It may be used by many goroutines at a time.
 type Listing struct {
-	tree    *tree.Tree
-	options Options
-	assets  assets
-	buffers sync.Pool // of *[]byte, for body
+	tree       *tree.Tree
+	options    Options
+	complaints tree.Complaints
+	assets     assets
+	buffers    sync.Pool // of *[]byte, for body
 }
 
 // New returns listings of the folders of t. What t does not open is in no listing and no archive.
@@ -61,7 +62,7 @@ func New(t *tree.Tree, o Options) *Listing {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Listing{tree: t, options: o, assets: newAssets()}
+	return &Listing{tree: t, options: o, assets: newAssets(), complaints: tree.Complaints{Log: o.Log}}
 }
 
 // Serve answers a GET or HEAD with the folder dir, a name for tree.Tree.Open, that the client knows by urlPath, the decoded
@@ -162,12 +163,9 @@ func (l *Listing) fail(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	status := tree.Status(err)
-	switch status {
-	case http.StatusServiceUnavailable:
+	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
-		l.options.Log.WarnContext(r.Context(), "cannot read a folder for now", "path", r.URL.Path, "error", err)
-	case http.StatusInternalServerError:
-		l.options.Log.ErrorContext(r.Context(), "cannot read a folder", "path", r.URL.Path, "error", err)
 	}
+	l.complaints.Answered(r.Context(), r.URL.Path, err)
 	l.options.Error(w, r, status)
 }

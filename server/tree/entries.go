@@ -41,7 +41,11 @@ func (t *Tree) Entries(ctx context.Context, name string) ([]Entry, error) {
 		}
 		names, err := folder.Readdirnames(batch)
 		for _, child := range names {
-			if entry, ok := t.entry(folder, name, child); ok {
+			entry, ok, err := t.entry(folder, name, child)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
 				entries = append(entries, entry)
 			}
 		}
@@ -54,41 +58,50 @@ func (t *Tree) Entries(ctx context.Context, name string) ([]Entry, error) {
 	}
 }
 
-// entry describes one name in a folder, or says that it is not served.
-func (t *Tree) entry(folder *os.File, parent, child string) (Entry, bool) {
+// entry describes one name in a folder, or says that it is not served. What cannot be looked at for a fault of the disk is an error: a
+// list without it would be a wrong one.
+func (t *Tree) entry(folder *os.File, parent, child string) (_ Entry, ok bool, _ error) {
 	path := child
 	if parent != "." {
 		path = parent + "/" + child
 	}
 	if !t.allowed(path) {
-		return Entry{}, false
+		return Entry{}, false, nil
 	}
 	var stat unix.Stat_t
-	if unix.Fstatat(int(folder.Fd()), child, &stat, unix.AT_SYMLINK_NOFOLLOW) != nil {
-		return Entry{}, false // it is gone already
+	if err := unix.Fstatat(int(folder.Fd()), child, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return Entry{}, false, serious(path, err) // else it is gone already
 	}
 	entry := Entry{Name: child, Size: stat.Size, Modified: time.Unix(stat.Mtim.Unix())}
 	switch stat.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		return entry, true
+		return entry, true, nil
 	case unix.S_IFDIR:
 		entry.Directory = true
-		return entry, true
+		return entry, true, nil
 	case unix.S_IFLNK:
 		return t.linkEntry(path, child)
 	}
-	return Entry{}, false
+	return Entry{}, false, nil
+}
+
+// serious is err with its path, unless it means that the name is not served.
+func serious(path string, err error) error {
+	if Status(err) < 500 {
+		return nil
+	}
+	return &fs.PathError{Op: "stat", Path: path, Err: err}
 }
 
 // linkEntry describes what a link leads to.
-func (t *Tree) linkEntry(path, child string) (Entry, bool) {
+func (t *Tree) linkEntry(path, child string) (_ Entry, ok bool, _ error) {
 	if !t.options.Follow {
-		return Entry{}, false
+		return Entry{}, false, nil
 	}
 	file, info, err := t.Open(path)
 	if err != nil {
-		return Entry{}, false
+		return Entry{}, false, serious(path, err)
 	}
 	defer file.Close()
-	return Entry{Name: child, Size: info.Size(), Modified: info.ModTime(), Directory: info.IsDir()}, true
+	return Entry{Name: child, Size: info.Size(), Modified: info.ModTime(), Directory: info.IsDir()}, true, nil
 }
