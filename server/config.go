@@ -25,7 +25,7 @@ type Config struct {
 	// Root is the folder whose files are served.
 	Root string `section:"What is served" split_words:"true" flag:"root" short:"d" arg:"DIR" help:"folder whose files are served"`
 	// UseRelativeRoot looks the root's path up again, so that a symbolic link there may be swapped.
-	UseRelativeRoot bool `split_words:"true" flag:"use-relative-root" help:"look the root's path up anew for each request, so that a link there can be swapped"`
+	UseRelativeRoot bool `split_words:"true" flag:"use-relative-root" help:"look the root's path up anew for each request, so that a link there can be swapped, and what is mounted there anew is served"`
 	// IndexFiles are tried in order when a folder is asked for.
 	IndexFiles List `split_words:"true" flag:"index-files" arg:"NAME,…" help:"files to serve for a folder, tried in order"`
 	// IgnoreHiddenFiles answers 404 for names that begin with a dot; /.well-known is never hidden (RFC 8615).

@@ -120,5 +120,5 @@ func (s *site) sinceStart(err error) error {
 	if !s.confinement.on || !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("%w; since its start Rouse opens only what its options named then (%s): restart it if this is new", err, cmp.Or(s.settings.given["landlock"], "--landlock"))
+	return fmt.Errorf("%w; since its start Rouse opens only what its options named then (%s): restart it if this is new, or was mounted anew", err, cmp.Or(s.settings.given["landlock"], "--landlock"))
 }

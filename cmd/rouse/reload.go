@@ -39,7 +39,7 @@ func (s *site) reloadOptions(again *settings, notices []string) error {
 	}
 	made, err := again.makeContent(s)
 	if err != nil {
-		return err
+		return s.sinceStart(err) // a root that was mounted anew is another folder to Landlock
 	}
 	if err := s.logs.Reload(again); err != nil {
 		return s.sinceStart(err)
