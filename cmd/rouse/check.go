@@ -18,10 +18,11 @@ func check(c console) error {
 		problems = append(problems, err)
 	}
 	more, _ := s.clone().checkSocketOptions()
-	for _, text := range slices.Concat(notices, more, s.overridden()) {
+	outOfReach, tooFew := s.foreseeOpenFiles()
+	for _, text := range slices.Concat(notices, more, outOfReach, s.overridden()) {
 		fmt.Fprintln(c.stderr, "rouse: "+printable(text))
 	}
-	problems = distinct(slices.Concat(problems, validate(s), foreseen(s)))
+	problems = distinct(slices.Concat(problems, validate(s), foreseen(s), []error{tooFew}))
 	switch len(problems) {
 	case 0:
 		return s.writeEffective(c.stdout)

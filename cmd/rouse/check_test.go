@@ -1,14 +1,17 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/sys/unix"
 )
 
 // What rouse check prints is a file of options that gives the same ones again, with their origins beside them.
@@ -183,5 +186,25 @@ func BenchmarkLoad(b *testing.B) {
 		if _, _, _, err := load(c); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// How many files may be open is a matter of who asks: more than that is told, and too few are an error everywhere.
+func TestCheckTellsOfOpenFiles(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if limit.Max > math.MaxInt32-1 {
+		t.Skip("this process may have any number of open files")
+	}
+	wanted := strconv.FormatUint(limit.Max+1, 10)
+	code, _, stderr := rouse(t, nil, "check", "--root", t.TempDir(), "--max-open-files", wanted)
+	if code != exitOK {
+		t.Error(code)
+	}
+	expectWords(t, "the notice", stderr, "--max-open-files: the system lets this process have "+strconv.FormatUint(limit.Max, 10)+" open files, not "+wanted, "LimitNOFILE="+wanted)
+	if code, _, stderr = rouse(t, nil, "check", "--root", t.TempDir(), "--max-open-files", "5"); code != exitConfig || !strings.Contains(stderr, "64 is the least") {
+		t.Error(code, stderr)
 	}
 }

@@ -25,12 +25,33 @@ func (s *settings) setOpenFiles() (notices []string, err error) {
 	return notices, nil
 }
 
+// foreseeOpenFiles tells what setOpenFiles would, and sets nothing. Whether the system lets a process have as many is only a notice: a
+// service may have other limits than who asks.
+func (s *settings) foreseeOpenFiles() (notices []string, err error) {
+	var limit unix.Rlimit
+	n := uint64(s.MaxOpenFiles.Value)
+	switch {
+	case n == 0 || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil:
+		return nil, nil
+	case n < fewestOpenFiles:
+		return nil, config("%s: %w", s.given["max-open-files"], tooFewOpenFiles(n))
+	case n > limit.Max:
+		notices = append(notices, fmt.Sprintf("%s: the system lets this process have %d open files, not %d: rouse does not start so unless its service has LimitNOFILE=%d, or ulimit -Hn says as much",
+			s.given["max-open-files"], limit.Max, n, n))
+	}
+	return notices, nil
+}
+
 // fewestOpenFiles is what a start takes, and one connection.
 const fewestOpenFiles = 64
 
+func tooFewOpenFiles(n uint64) error {
+	return fmt.Errorf("%d open files are too few: %d is the least", n, fewestOpenFiles)
+}
+
 func limitOpenFiles(n uint64) error {
 	if n < fewestOpenFiles {
-		return fmt.Errorf("%d open files are too few: %d is the least", n, fewestOpenFiles)
+		return tooFewOpenFiles(n)
 	}
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

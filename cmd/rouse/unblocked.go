@@ -14,7 +14,8 @@ import (
 // unblocked writes lines where that does not wait: a reader that stands still loses them, and holds up nobody. Requests would
 // wait for it otherwise, and the system calls of a program that `rouse run` answers.
 type unblocked struct {
-	to *os.File
+	to   *os.File
+	name string // what people call it
 
 	mu   sync.Mutex
 	lost int  // lines
@@ -30,7 +31,11 @@ func withoutWaiting(to io.Writer) io.Writer {
 		return to
 	}
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return &unblocked{to: file}
+	name := "standard error"
+	if file == os.Stdout {
+		name = "standard output"
+	}
+	return &unblocked{to: file, name: name}
 }
 
 // atOnce is how much there is room for in a pipe that can be written to: PIPE_BUF of Linux (pipe(7), poll(2)); macOS has 512 at
@@ -41,17 +46,9 @@ const atOnce = 4096
 func (u *unblocked) Write(line []byte) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.takes() {
+	if !u.takes() || u.mend() != nil {
 		u.lost++
 		return len(line), nil
-	}
-	if u.half {
-		u.half = false
-		fmt.Fprintln(u.to)
-	}
-	if u.lost > 0 {
-		fmt.Fprintf(u.to, "rouse: %d lines of the log were lost: nobody read standard error\n", u.lost)
-		u.lost = 0
 	}
 	for written := 0; written < len(line); {
 		if written > 0 && !u.takes() {
@@ -60,10 +57,33 @@ func (u *unblocked) Write(line []byte) (int, error) {
 		}
 		n, err := u.to.Write(line[written:min(len(line), written+atOnce)])
 		if written += n; err != nil {
+			u.lost, u.half = u.lost+1, written > 0
 			return written, err
 		}
 	}
 	return len(line), nil
+}
+
+// mend ends a line whose rest is missing, and tells how many are.
+func (u *unblocked) mend() error {
+	text := ""
+	if u.half {
+		text = "\n"
+	}
+	if u.lost > 0 {
+		text += fmt.Sprintf("rouse: %d lines of the log were lost: nobody read %s, or its disk was full\n", u.lost, u.name)
+	}
+	if text == "" {
+		return nil
+	}
+	n, err := u.to.WriteString(text)
+	if n > 0 {
+		u.half = text[n-1] != '\n'
+	}
+	if err == nil {
+		u.lost = 0
+	}
+	return err
 }
 
 // takes tells whether atOnce bytes can be written now.

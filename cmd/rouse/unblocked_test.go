@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -41,7 +42,32 @@ func TestUnblocked(t *testing.T) {
 			rest += got
 		}
 	}
-	if !strings.HasPrefix(rest, "rouse: ") || !strings.HasSuffix(rest, " lines of the log were lost: nobody read standard error\nthe last\n") {
+	if !strings.HasPrefix(rest, "rouse: ") || !strings.HasSuffix(rest, " lines of the log were lost: nobody read standard error, or its disk was full\nthe last\n") {
 		t.Errorf("%q", rest)
+	}
+}
+
+// What a full disk did not take is told once it takes lines again, on a line of its own.
+func TestUnblockedOnFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	u := withoutWaiting(full).(*unblocked)
+	for range 3 {
+		u.Write([]byte("lost\n"))
+	}
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	file.WriteString("begun, and no mo")
+	u.to, u.half = file, true
+	u.Write([]byte("the last\n"))
+	const want = "begun, and no mo\nrouse: 3 lines of the log were lost: nobody read standard error, or its disk was full\nthe last\n"
+	if got, err := os.ReadFile(file.Name()); err != nil || string(got) != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 }
