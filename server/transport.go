@@ -20,10 +20,10 @@ import (
 type transport struct {
 	net.Conn
 	sendTimeout time.Duration
-	client      net.Addr     // whom a PROXY header named; nil: the peer
-	unread      []byte       // what was received and is still to be read
-	waiting     atomic.Int32 // its length, for those who do not read
-	deadline    atomic.Int64 // write deadline set from above, in Unix nanoseconds; 0 is none
+	client      net.Addr                  // whom a PROXY header named; nil: the peer
+	unread      []byte                    // what was received and is still to be read
+	waiting     atomic.Int32              // its length, for those who do not read
+	deadline    atomic.Pointer[time.Time] // write deadline set from above, as it came: the time of day may jump; nil: none
 
 	eager bool
 	out   outbox
@@ -58,20 +58,22 @@ func (t *transport) Read(b []byte) (int, error) {
 
 // SetWriteDeadline is what crypto/tls limits its closing alert by. It holds beside the send timeout.
 func (t *transport) SetWriteDeadline(at time.Time) error {
-	t.deadline.Store(nanoseconds(at))
+	t.limit(at)
 	return t.Conn.SetWriteDeadline(at)
 }
 
 func (t *transport) SetDeadline(at time.Time) error {
-	t.deadline.Store(nanoseconds(at))
+	t.limit(at)
 	return t.Conn.SetDeadline(at)
 }
 
-func nanoseconds(at time.Time) int64 {
+// limit notes a write deadline; zero is none.
+func (t *transport) limit(at time.Time) {
 	if at.IsZero() {
-		return 0
+		t.deadline.Store(nil)
+	} else {
+		t.deadline.Store(&at)
 	}
-	return at.UnixNano()
 }
 
 func (t *transport) Write(b []byte) (n int, err error) {
@@ -120,8 +122,8 @@ func isFile(r io.Reader) bool {
 // arm gives the next write its time.
 func (t *transport) arm() {
 	by := time.Now().Add(t.sendTimeout)
-	if set := t.deadline.Load(); set != 0 && set < by.UnixNano() {
-		by = time.Unix(0, set)
+	if set := t.deadline.Load(); set != nil && set.Before(by) {
+		by = *set
 	}
 	t.Conn.SetWriteDeadline(by)
 }
@@ -134,12 +136,12 @@ func (t *transport) goesOn(moved int64, before int, err error) bool {
 	}
 	set := t.deadline.Load()
 	if moved == 0 && t.outstanding() >= before {
-		if set == 0 {
+		if set == nil {
 			t.forsake()
 		}
 		return false
 	}
-	return set == 0 || time.Now().UnixNano() < set
+	return set == nil || time.Now().Before(*set)
 }
 
 // forsake makes the end of the connection a reset: else the kernel would hold what the client does not take, megabytes, and offer

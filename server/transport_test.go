@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -142,6 +143,21 @@ func TestTransportDeadlineFromAbove(t *testing.T) {
 			near.Close()
 			<-ended
 		})
+	}
+}
+
+// A deadline is held against a clock that does not jump: with the time of day alone a clock that is set would end connections.
+func TestTransportDeadlineKeepsItsClock(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	tr := &transport{Conn: near, sendTimeout: time.Second}
+	at := time.Now().Add(time.Minute)
+	if err := tr.SetWriteDeadline(at); err != nil {
+		t.Fatal(err)
+	}
+	if kept := *tr.deadline.Load(); kept != at || !strings.Contains(kept.String(), " m=") {
+		t.Errorf("kept %s of %s", kept, at)
 	}
 }
 
