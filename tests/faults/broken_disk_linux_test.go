@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -127,9 +128,13 @@ func TestDiskErrors(t *testing.T) {
 				t.Errorf("the disk is well again: %d, %q", got.status, got.body)
 			}
 			h.leavesNothing(t, before)
-			tell(t, row{"fault", "disk: " + what, "strace " + test.injection + ", 3 protocols, 6 paths twice",
-				map[string]string{"later": "nginx: ends the reply early, too"}[what],
-				map[bool]string{true: "the reply ends early", false: "500 (503 for want of memory), never 404"}[what == "later"] + "; one line; right at once when the disk is"})
+			peer := map[string]string{"open": "500", "fstat": "500", "read": "200 and an empty body that ends early", "later": "the reply ends early", "getdents": "an empty reply without status"}[what]
+			if peer != "" {
+				peer = "nginx 1.22.1: " + peer + ", a line for each"
+			}
+			outcome := map[string]string{"later": "the reply ends early", "memory": "503"}[what]
+			tell(t, row{"fault", "disk: " + what, "strace " + test.injection + ", 3 protocols, 6 paths twice", peer,
+				cmp.Or(outcome, "500, never 404") + "; one line; right at once when the disk is"})
 		})
 	}
 }
