@@ -92,3 +92,22 @@ func TestWatchdog(t *testing.T) {
 		}
 	}
 }
+
+// A manager that reads nothing is waited for, and not for ever: a program that is to end does.
+func TestNoticesToFullQueue(t *testing.T) {
+	path := manager(t).LocalAddr().String()
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Net: "unixgram", Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for err == nil { // until there is no room
+		c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		_, err = c.Write([]byte("STATUS=unread"))
+	}
+	begun := time.Now()
+	Manager{}.Stopping("the end")
+	if took := time.Since(begun); took < noticePatience || took > 4*noticePatience {
+		t.Errorf("it took %s", took)
+	}
+}

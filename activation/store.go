@@ -102,7 +102,7 @@ func (s *Store) Forget(name string) { s.forget(storePrefix + name) }
 
 func (s *Store) forget(name string) {
 	delete(s.kept, name)
-	notify("FDSTOREREMOVE=1\nFDNAME=" + name)
+	notify(managerPatience, "FDSTOREREMOVE=1\nFDNAME="+name)
 }
 
 // Settle ends the start: what came back and nobody has taken is closed and leaves the store, or its clients would wait for
