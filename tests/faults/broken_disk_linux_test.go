@@ -313,3 +313,50 @@ func TestStandardErrorOnFullDisk(t *testing.T) {
 	})
 	tell(t, row{"fault", "disk full: standard error", "a file on 64 KiB that fill up", "", "all requests answered; the loss is told on a line of its own when there is space again"})
 }
+
+// What else writes files tells of a full disk in one line for each, and leaves none half-written: rouse precompress, rouse renew, and the
+// development certificate, without which is served all the same.
+func TestOtherFilesOnFullDisk(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct {
+		script string
+		code   int
+		told   string
+	}{
+		"precompress": {`"$1" precompress --quiet site`, 1, "rouse: precompress page.txt.gz: no space left on device\n"},
+		"renew":       {`"$1" renew --directory kept`, 1, "rouse: write certificate "},
+		"development": {`XDG_STATE_HOME="$PWD/kept" exec "$1" serve --root site --listen https=tcp:127.0.0.1:0`, 0, "keep the development certificate: write "},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			disk := t.TempDir()
+			through := onSmallDisk(t, disk)
+			through[6] = `mount -t tmpfs -o size=64k none "$0" && cd "$0" && mkdir site kept && seq 2000 > site/page.txt && dd if=/dev/zero of=ballast bs=4k count=99 2> ballast.log; exec "$@"`
+			p := program.Start(t, program.Run{Through: append(through, "sh", "-c", test.script+`; code=$?; find . -type f; exit $code`, "sh")})
+			if what == "development" {
+				address := p.Stderr.WaitFor(`at https://(127\.0\.0\.1:\d+)`, limit)[1]
+				p.Stderr.WaitFor(test.told, limit)
+				client := http.Client{Timeout: limit, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+				r, err := client.Get("https://" + address + "/page.txt")
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Body.Close()
+				left, err := filepath.Glob(fmt.Sprintf("/proc/%d/root%s/kept/*/*", p.Pid, disk))
+				if r.StatusCode != 200 || len(left) > 0 || err != nil {
+					t.Errorf("%s; left are %v, %v", r.Status, left, err)
+				}
+				p.Signal(syscall.SIGTERM)
+			}
+			if state := p.Wait(limit); state.ExitCode() != test.code || !strings.Contains(p.Stderr.String(), test.told) || !strings.Contains(p.Stderr.String(), "no space left on device") {
+				t.Errorf("%s: %s", state, p.Stderr)
+			}
+			for line := range strings.Lines(p.Stdout.String()) {
+				if file := strings.TrimSpace(line); file != "./site/page.txt" && !strings.HasPrefix(file, "./ballast") && strings.HasPrefix(file, "./") {
+					t.Errorf("%s is left", file)
+				}
+			}
+			tell(t, row{"fault", "disk full: " + what, "64 KiB that are full", "", fmt.Sprintf("told in a line for each file; exit %d; nothing half-written", test.code)})
+		})
+	}
+}

@@ -229,9 +229,10 @@ func TestReloadedUnderLoad(t *testing.T) {
 	}
 	configure(0)
 	file, address := program.Listener(t)
+	admin, adminAddress := program.Listener(t)
 	p := program.Start(t, program.Run{
 		Args:  []string{"serve", "--config-file", filepath.Join(dir, "rouse.toml"), "--log-level", "warn"},
-		Files: []*os.File{file}, Listen: true, Names: []string{"https"},
+		Files: []*os.File{file, admin}, Listen: true, Names: []string{"https", "admin"},
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	var asked atomic.Int64
@@ -267,8 +268,8 @@ func TestReloadedUnderLoad(t *testing.T) {
 		p.Signal(syscall.SIGHUP)
 		some()
 	}
-	v := &victim{pids: func() []int { return []int{p.Pid} }}
-	count, rss := v.state().descriptors, residentMemory(p.Pid)
+	v := &victim{admin: adminAddress, pids: func() []int { return []int{p.Pid} }}
+	before := v.state()
 	for i := range times {
 		rotate(i)
 		configure(i)
@@ -277,12 +278,17 @@ func TestReloadedUnderLoad(t *testing.T) {
 	}
 	stop()
 	group.Wait()
-	eventually(t, "descriptors are as before", func() bool { return v.state().descriptors <= count })
-	if now := residentMemory(p.Pid); now > 2*rss+20<<10 {
-		t.Errorf("%d KiB, before %d", now, rss)
+	var after state
+	eventually(t, "descriptors and goroutines are as before", func() bool {
+		after = v.state()
+		return after.descriptors <= before.descriptors && after.goroutines <= before.goroutines
+	})
+	if after.memory > 2*before.memory+20<<10 {
+		t.Errorf("%d KiB, before %d", after.memory, before.memory)
 	}
 	tell(t, row{"fault", "reloads and certificates", fmt.Sprintf("%d of each under load", times), "static-web-server: SIGHUP does nothing",
-		fmt.Sprintf("%d requests answered, none failed; descriptors as before, memory %d to %d KiB", asked.Load(), rss, residentMemory(p.Pid))})
+		fmt.Sprintf("%d requests answered, none failed; %d to %d descriptors, %d to %d goroutines, %d to %d KiB", asked.Load(),
+			before.descriptors, after.descriptors, before.goroutines, after.goroutines, before.memory, after.memory)})
 }
 
 // The end comes soon and cleanly at any moment: at the start, at a reload, while a handshake is waited for.

@@ -214,7 +214,37 @@ func TestKilledForWantOfMemory(t *testing.T) {
 	tell(t, row{"fault", "out of memory", how, "", "SIGKILL by the kernel; 20 clients who came then are answered by the next process on the sockets"})
 }
 
-// exhaust opens connections until a process is killed.
+// An address space that is used up ends the program as Go has it: one line says that memory is lacking, status 2, and the next process
+// answers who waits.
+func TestOutOfAddressSpace(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t)
+	h.ask()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", h.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages uint64
+	fmt.Sscan(string(status), &pages)
+	room := pages*uint64(os.Getpagesize()) + 1<<20
+	if err := unix.Prlimit(h.Pid, unix.RLIMIT_AS, &unix.Rlimit{Cur: room, Max: room}, nil); err != nil {
+		t.Fatal(err)
+	}
+	assail(t, h)
+	if state := h.Wait(limit); state.ExitCode() != 2 || !strings.Contains(h.Stderr.String(), "fatal error: ") {
+		t.Errorf("it ended with %s", state)
+	}
+	said := ""
+	for line := range strings.Lines(h.Stderr.String()) {
+		if strings.HasPrefix(line, "fatal error: ") {
+			said = strings.TrimSpace(line)
+			break
+		}
+	}
+	tell(t, row{"fault", "out of address space", "RLIMIT_AS 1 MiB above what it has, and clients who keep connections", "", "exit 2 after " + said})
+}
+
+// exhaust gives a process hardly more memory than it has, and opens connections until it is killed. The process is in a control group.
 func exhaust(t *testing.T, h *house, most, used string) {
 	t.Helper()
 	text, err := os.ReadFile(used)
@@ -226,7 +256,13 @@ func exhaust(t *testing.T, h *house, most, used string) {
 	if err := os.WriteFile(most, fmt.Append(nil, bytes+1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	assail(t, h)
+}
+
+// assail opens connections that cost memory until the process has ended.
+func assail(t *testing.T, h *house) {
+	t.Helper()
+	for end := time.Now().Add(limit); time.Now().Before(end); {
 		select {
 		case <-h.Ended():
 			return
@@ -239,4 +275,5 @@ func exhaust(t *testing.T, h *house, most, used string) {
 		defer c.Close()
 		fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nCookie: %s\r\n", strings.Repeat("x", 6000)) // never ended
 	}
+	t.Fatalf("it does not want for memory within %s", limit)
 }
