@@ -32,7 +32,7 @@ type accepter struct {
 	ended   bool          // the loop has ended
 	refused int           // EINVAL from accept in a row
 	backoff time.Duration // after running out of something
-	warned  time.Time
+	failing limit         // what accept says then
 }
 
 func newAccepter(s *Server, socket *Socket) *accepter {
@@ -262,10 +262,7 @@ func (a *accepter) endure(err error) error {
 		a.server.release()
 	}
 	a.backoff = min(max(2*a.backoff, 5*time.Millisecond), time.Second)
-	if time.Since(a.warned) > 10*time.Second {
-		a.warned = time.Now()
-		a.server.log.Error("cannot accept connections; they wait", "socket", a.socket.Name, "err", err)
-	}
+	a.failing.note(a.server, "cannot accept connections; they wait", "socket", a.socket.Name, "err", err)
 	time.Sleep(a.backoff)
 	return nil
 }

@@ -38,7 +38,7 @@ type limits struct {
 	greeting   limit // handshakes
 	longTarget limit
 	longHead   limit
-	exhausted  limit // descriptors or memory, when a connection was to be accepted; told by the accept loop
+	exhausted  limit // descriptors or memory, when a connection was to be accepted; told with the accept loop's other troubles
 }
 
 // limit counts how often something was too much. It is told in the log, now and then.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func put(t *testing.T, name, content string) {
@@ -117,5 +118,21 @@ func TestPageIsNoFile(t *testing.T) {
 	outside := open(t, PageOptions{Root: root, NotFound: "../secret"}) // the operator says so
 	if got := ask(outside, "GET", 404).Body.String(); got != "SECRET" {
 		t.Errorf("a name that leaves the root: %q", got)
+	}
+}
+
+// A page of the future, after the clock was set back, is read each time: its time no longer tells whether it was written to.
+func TestPageOfTheFuture(t *testing.T) {
+	dir := t.TempDir()
+	name, future := filepath.Join(dir, "404.html"), time.Now().AddDate(1, 0, 0)
+	p := open(t, PageOptions{Root: dir, NotFound: "404.html"})
+	for _, content := range []string{"one", "two"} {
+		put(t, name, content)
+		if err := os.Chtimes(name, future, future); err != nil {
+			t.Fatal(err)
+		}
+		if got := ask(p, "GET", 404).Body.String(); got != content {
+			t.Errorf("%q, want %q", got, content)
+		}
 	}
 }

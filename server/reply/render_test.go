@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -90,6 +92,11 @@ func TestDates(t *testing.T) {
 	}
 	if dates.At(when.Add(time.Millisecond)) != d || dates.At(when.Add(time.Second)) == d {
 		t.Error("it is not rendered once a second")
+	}
+	for _, year := range []int{2027, 2025} { // the clock may be set
+		if d := dates.At(when.AddDate(year-2026, 0, 0)); !strings.Contains(string(d.HTTP1), strconv.Itoa(year)) || !strings.Contains(d.Log, strconv.Itoa(year)) {
+			t.Errorf("%d: %q, %q", year, d.HTTP1, d.Log)
+		}
 	}
 }
 

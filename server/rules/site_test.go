@@ -313,6 +313,23 @@ func TestSiteIsReadAnew(t *testing.T) {
 	}
 }
 
+// Files of the future, after the clock was set back, are read at each look: their times no longer tell whether they were written to.
+func TestSiteOfTheFuture(t *testing.T) {
+	t.Parallel()
+	f := siteOf(t, "/a /b\n", "")
+	future := time.Now().AddDate(1, 0, 0)
+	for _, target := range []string{"/c", "/d"} {
+		f.write(t, "_redirects", "/a "+target+"\n")
+		if err := os.Chtimes(filepath.Join(f.path, "_redirects"), future, future); err != nil {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(lookEvery)
+		if m := f.find("/a", false); m.Target != target {
+			t.Errorf("%v, want %s", m, target)
+		}
+	}
+}
+
 func TestSiteKeepsItsRulesWhenAFileCannotBeRead(t *testing.T) {
 	t.Parallel()
 	f := siteOf(t, "/a /b\n", "")

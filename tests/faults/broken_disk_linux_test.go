@@ -191,6 +191,29 @@ func TestDiskErrorsOfCertificates(t *testing.T) {
 	tell(t, row{"fault", "disk: certificates", "EIO at open and read of chain and key, at a reload", "", "the old ones stay in use; one line"})
 }
 
+// A disk that takes no lines of the log holds nobody up, and says so once.
+func TestDiskErrorsOfLogs(t *testing.T) {
+	t.Parallel()
+	log := filepath.Join(t.TempDir(), "access.log")
+	h := openHouse(t, "--access-log", log, "--access-log-format", "json")
+	h.ask()
+	eventually(t, "there is a log", func() bool { text, _ := os.ReadFile(log); return len(text) > 0 })
+	before := h.state()
+	heal := sicken(t, h.Pid, "write:error=EIO", log)
+	for range 300 {
+		h.ask()
+	}
+	eventually(t, "it is told", func() bool { h.ask(); return h.lines("lines of the log file are lost") > 0 })
+	heal()
+	eventually(t, "lines are taken again", func() bool { h.ask(); return h.lines("takes lines again") > 0 })
+	if n := h.lines("lines of the log file are lost"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	wholeLines(t, log)
+	h.leavesNothing(t, before)
+	tell(t, row{"fault", "disk: access log", "strace write:error=EIO, 300 requests", "", "all answered; one line when lines are lost, one with their number when they are taken again"})
+}
+
 // onSmallDisk are words that start a program in a mount namespace of its own, where a file system of 64 KiB is mounted on a folder.
 func onSmallDisk(t *testing.T, folder string) []string {
 	t.Helper()
