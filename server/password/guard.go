@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// maxWaiting bounds the checks that wait for a processor.
-const maxWaiting = 1024
+const (
+	// maxWaiting bounds the checks that wait for a processor.
+	maxWaiting = 1024
+	// maxSuspect bounds those of them whose clients have been wrong before, or ask for more than one at once.
+	maxSuspect = 64
+)
 
 // ErrWrong is for a user who is not there and for a wrong password alike.
 var ErrWrong = errors.New("the user name or the password is wrong")
@@ -32,10 +37,11 @@ func (l *Limited) Error() string {
 type Guard struct {
 	verified *verified
 	attempts attempts
-	slots    chan struct{} // a value for each check that runs
 
 	mu     sync.Mutex
-	checks map[request]*check
+	checks map[request]*check // that wait or run
+	queue  []*check           // those that wait, the next one first
+	free   int                // how many more may run
 
 	wrong, limited atomic.Uint64
 }
@@ -45,8 +51,8 @@ func NewGuard() *Guard {
 	return &Guard{
 		verified: newVerified(),
 		attempts: attempts{clients: map[netip.Addr]*client{}},
-		slots:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		checks:   map[request]*check{},
+		free:     max(1, runtime.GOMAXPROCS(0)/2),
 	}
 }
 
@@ -91,8 +97,8 @@ type request struct {
 type check struct {
 	request
 	right   func() bool
-	waiting int    // requests that want to know
-	give    func() // nobody wants to know any more: it need not begin
+	strikes int // of its client, when it asked
+	waiting int // requests that want to know
 	done    chan struct{}
 	err     error // when done
 }
@@ -108,18 +114,53 @@ func (g *Guard) join(r request, believed, right func() bool) (*check, error) {
 	if believed() { // since a moment ago
 		return nil, nil
 	}
-	if len(g.checks) >= maxWaiting {
-		return nil, ErrBusy
-	}
-	if wait, refused := g.attempts.begin(r.source, time.Now()); refused {
+	strikes, wait, refused := g.attempts.begin(r.source, time.Now())
+	if refused {
 		g.limited.Add(1)
 		return nil, &Limited{wait}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &check{request: r, right: right, waiting: 1, give: cancel, done: make(chan struct{})}
+	c := &check{request: r, right: right, strikes: strikes, waiting: 1, done: make(chan struct{})}
 	g.checks[r] = c
-	go g.run(ctx, c)
+	g.enqueue(c)
 	return c, nil
+}
+
+// enqueue begins a check or lets it wait: behind those of clients with fewer strikes, so that guesses hold up only guesses, and
+// before those with as many, since who has waited for long has often left. Where too many wait the last ones are refused.
+// g.mu is held.
+func (g *Guard) enqueue(c *check) {
+	if g.free > 0 {
+		g.free--
+		go g.run(c)
+		return
+	}
+	g.queue = slices.Insert(g.queue, g.place(c.strikes), c)
+	for len(g.queue) > maxWaiting || len(g.queue)-g.place(1) > maxSuspect {
+		last := g.queue[len(g.queue)-1]
+		g.withdraw(last)
+		last.err = ErrBusy
+		if last.strikes > 0 {
+			g.limited.Add(1)
+			g.attempts.refuse(last.source, time.Now())
+			last.err = &Limited{time.Second}
+		}
+		close(last.done)
+	}
+}
+
+// place is where in the queue those with so many strikes begin. g.mu is held.
+func (g *Guard) place(strikes int) int {
+	at, _ := slices.BinarySearchFunc(g.queue, strikes, func(c *check, strikes int) int { return c.strikes - strikes })
+	return at
+}
+
+// withdraw takes a check out of the queue, if it waits there. g.mu is held.
+func (g *Guard) withdraw(c *check) {
+	if at := slices.Index(g.queue, c); at >= 0 {
+		g.queue = slices.Delete(g.queue, at, at+1)
+		g.attempts.end(c.source, time.Now(), unchecked)
+	}
+	g.forget(c)
 }
 
 // leave is called when a client went away.
@@ -127,8 +168,7 @@ func (g *Guard) leave(c *check) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if c.waiting--; c.waiting == 0 {
-		c.give()
-		g.forget(c)
+		g.withdraw(c)
 	}
 }
 
@@ -138,30 +178,32 @@ func (g *Guard) forget(c *check) {
 	}
 }
 
-// run waits for a processor and checks.
-func (g *Guard) run(ctx context.Context, c *check) {
-	defer c.give()
-	made, right := false, false
-	select {
-	case g.slots <- struct{}{}:
-		if made = ctx.Err() == nil; made {
-			right = c.right()
+// run makes a check, and those that wait after it.
+func (g *Guard) run(c *check) {
+	for c != nil {
+		verdict := right
+		if c.right() {
+			g.verified.add(c.identity, time.Now())
+		} else {
+			verdict, c.err = wrong, ErrWrong
+			g.wrong.Add(1)
 		}
-		<-g.slots
-	case <-ctx.Done():
+		g.attempts.end(c.source, time.Now(), verdict)
+		c = g.next(c)
 	}
-	switch {
-	case !made:
-		c.err = ctx.Err()
-	case right:
-		g.verified.add(c.identity, time.Now())
-	default:
-		c.err = ErrWrong
-		g.wrong.Add(1)
-	}
-	g.attempts.end(c.source, time.Now(), made && !right)
+}
+
+// next ends a check and returns the one to make now, nil when none waits.
+func (g *Guard) next(c *check) *check {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.forget(c)
-	g.mu.Unlock()
 	close(c.done)
+	if len(g.queue) == 0 {
+		g.free++
+		return nil
+	}
+	first := g.queue[0]
+	g.queue = slices.Delete(g.queue, 0, 1)
+	return first
 }

@@ -215,8 +215,7 @@ func TestClientLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u, checks := counted()
 		g := NewGuard()
-		g.slots = make(chan struct{}, 1)
-		g.slots <- struct{}{}
+		g.free = 0
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		for i := range 5 {
@@ -230,32 +229,87 @@ func TestClientLeaves(t *testing.T) {
 		cancel()
 		all.Wait()
 		synctest.Wait()
-		if len(g.checks) != 0 || checks.Load() != 0 || g.attempts.clients[here].checking != 0 {
+		if len(g.checks) != 0 || len(g.queue) != 0 || checks.Load() != 0 || g.attempts.clients[here].checking != 0 {
 			t.Errorf("%d left, %d checked", len(g.checks), checks.Load())
 		}
-		<-g.slots
+		g.free = 1
 		if err := g.Check(t.Context(), u, here, "bob", "bob"); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
+// Where too many wait, who has waited longest is told to come back; where they are clients who were wrong before, one of those is.
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u, _ := counted()
 		g := NewGuard()
-		g.slots = make(chan struct{})
+		g.free = 0
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
-		for i := range maxWaiting {
-			all.Go(func() { g.Check(ctx, u, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), "bob", "x") })
+		var busy, limited atomic.Int64
+		wait := func(source netip.Addr, password string) {
+			all.Go(func() {
+				err := g.Check(ctx, u, source, "bob", password)
+				if _, ok := errors.AsType[*Limited](err); ok {
+					limited.Add(1)
+				} else if err == ErrBusy {
+					busy.Add(1)
+				}
+			})
+			synctest.Wait()
 		}
-		synctest.Wait()
-		if err := g.Check(ctx, u, here, "bob", "bob"); err != ErrBusy {
-			t.Error(err)
+		for i := range maxWaiting + 3 {
+			wait(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), "x")
+		}
+		if busy.Load() != 3 || limited.Load() != 0 || len(g.queue) != maxWaiting {
+			t.Errorf("%d of those who were never wrong are refused, %d limited, %d wait", busy.Load(), limited.Load(), len(g.queue))
+		}
+		for i := range 5 {
+			wait(netip.AddrFrom4([4]byte{10, 0, 0, byte(100 + i)}), "y")
+		}
+		if busy.Load() != 3 || limited.Load() != 5 || len(g.queue) != maxWaiting {
+			t.Errorf("%d of those who were never wrong are refused, %d limited, %d wait", busy.Load(), limited.Load(), len(g.queue))
 		}
 		cancel()
 		all.Wait()
+	})
+}
+
+// Those who guess hold up each other, and nobody else: a password from an address that was not wrong lately is checked next, however
+// many guesses wait, and guesses wait in bounded number.
+func TestGuessesWaitForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, checks := counted() // a check takes a second
+		g := NewGuard()
+		g.free = 1
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		guesser := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}) }
+		for i := range 200 { // each is wrong once
+			all.Go(func() { g.Check(ctx, u, guesser(i), "bob", "first") })
+		}
+		all.Wait()
+		checks.Store(0)
+		for i := range 200 {
+			all.Go(func() { g.Check(ctx, u, guesser(i), "bob", "second") })
+		}
+		synctest.Wait()
+		if len(g.queue) != maxSuspect {
+			t.Errorf("%d guesses wait", len(g.queue))
+		}
+		for i, from := range []netip.Addr{here, there} {
+			begun := time.Now()
+			if err := g.Check(ctx, u, from, "bob", "bob"); err != nil || time.Since(begun) > 2*time.Second {
+				t.Errorf("client %d: %v after %s", i, err, time.Since(begun))
+			}
+		}
+		cancel()
+		all.Wait()
+		time.Sleep(strikesLife + time.Second)
+		if strikes, _, refused := g.attempts.begin(guesser(1), time.Now()); strikes != 0 || refused {
+			t.Errorf("long after, %d strikes count", strikes)
+		}
 	})
 }
 
@@ -282,7 +336,7 @@ func TestBounds(t *testing.T) {
 		for i := range mostClients + 50 {
 			address = address.Next()
 			a.begin(address, time.Now())
-			a.end(address, time.Now(), i%2 == 0)
+			a.end(address, time.Now(), verdict(i%3))
 			v.add(v.identify("bob", "", fmt.Sprint(i)), time.Now())
 			if i >= mostClients {
 				time.Sleep(time.Millisecond)
@@ -313,7 +367,7 @@ func TestNoneForgottenWhileChecked(t *testing.T) {
 			address = netip.MustParseAddr("10.0.0.0")
 		}
 	}
-	a.end(netip.Addr{}, time.Now(), true)
+	a.end(netip.Addr{}, time.Now(), wrong)
 	if len(a.clients) != mostClients+2 {
 		t.Errorf("%d clients", len(a.clients))
 	}
