@@ -207,7 +207,7 @@ func (l *lane) interruptible() (ctx context.Context, done func()) {
 }
 
 // run lets a handler answer into a recording, and tells whether it came to its end. whole is nil for a reply that went to the
-// stream.
+// stream. What was made for a client who left meanwhile is not kept: a part that takes time may be left out of it.
 func run(handler http.Handler, w http.ResponseWriter, r *http.Request, recording *reply.Recording) (whole *reply.Reply, complete bool) {
 	finished := false
 	defer func() {
@@ -220,6 +220,9 @@ func run(handler http.Handler, w http.ResponseWriter, r *http.Request, recording
 		}
 	}()
 	handler.ServeHTTP(w, r)
+	if r.Context().Err() != nil {
+		reply.Forbid(recording)
+	}
 	finished = true
 	return recording.Finish(), true
 }

@@ -23,7 +23,7 @@ func (h *handler) choose(p *response, r *http.Request, f found) *sending {
 	seen := r.Header["If-None-Match"]
 	if beside, coding := h.besides(r, f.name); coding != "" {
 		if len(seen) > 0 {
-			tagOfFile = h.tag(r.Context(), f)
+			tagOfFile = h.tag(r.Context(), p, f)
 		}
 		if !listed(seen, tagOfFile) { // else the client has it already, without the coding
 			header.Set("Content-Encoding", string(coding))
@@ -42,7 +42,7 @@ func (h *handler) choose(p *response, r *http.Request, f found) *sending {
 
 // describe sets the validators of a file as it is.
 func (h *handler) describe(p *response, r *http.Request, f found) *sending {
-	s := &sending{response: p, h: h, found: f, id: identityOf(f.info), modified: f.info.ModTime(), tag: h.tag(r.Context(), f)}
+	s := &sending{response: p, h: h, found: f, id: identityOf(f.info), modified: f.info.ModTime(), tag: h.tag(r.Context(), p, f)}
 	if hasNoTime(s.modified) {
 		s.modified = time.Time{} // no Last-Modified
 	} else if now := time.Now(); s.modified.After(now) { // RFC 9110 §8.8.2.1

@@ -53,6 +53,11 @@ func (s *sums) of(ctx context.Context, v Variant, hash func() ([sha256.Size]byte
 	s.mu.Unlock()
 	if ok {
 		select {
+		case <-known.done: // also where ctx has ended
+			return known.value, known.err
+		default:
+		}
+		select {
 		case <-known.done:
 			return known.value, known.err
 		case <-ctx.Done():

@@ -90,3 +90,19 @@ func TestSumsAreBounded(t *testing.T) {
 		t.Errorf("%d tags are kept", len(hashes.kept))
 	}
 }
+
+// What is known already is told to a client too that has just left: what is made for it may be kept for others.
+func TestKnownHashForClientWhoLeft(t *testing.T) {
+	file, id := openFile(t, "content")
+	hashes := newSums()
+	if _, err := hashes.ofFile(t.Context(), file, id); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if _, err := hashes.ofFile(ctx, nil, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/rouse-server/rouse/server/compress"
+	"github.com/rouse-server/rouse/server/reply"
 )
 
 // Tag is how ETags are made.
@@ -64,8 +66,8 @@ func hasNoTime(modified time.Time) bool {
 	return second == 0 || second == 1
 }
 
-// tag is the ETag of a file as it is, or "".
-func (h *handler) tag(ctx context.Context, f found) string {
+// tag is the ETag of a file as it is, or "". A reply through w that lacks it only this time is not kept.
+func (h *handler) tag(ctx context.Context, w http.ResponseWriter, f found) string {
 	switch {
 	case h.Tag == None:
 		return ""
@@ -74,7 +76,10 @@ func (h *handler) tag(ctx context.Context, f found) string {
 	}
 	sum, err := h.sums.ofFile(ctx, f.file, identityOf(f.info))
 	if err != nil {
-		h.Log.WarnContext(ctx, "serving a file without ETag", "file", f.name, "error", err)
+		reply.Forbid(w)
+		if ctx.Err() == nil {
+			h.Log.WarnContext(ctx, "serving a file without ETag", "file", f.name, "error", err)
+		}
 		return ""
 	}
 	return entityTag(sum)

@@ -158,7 +158,10 @@ func (s *sending) digest() {
 		return hashFile(s.file, s.id)
 	})
 	if err != nil {
-		s.h.Log.WarnContext(ctx, "serving a file without Repr-Digest", "file", s.name, "error", err)
+		reply.Forbid(s) // next time it may go better
+		if ctx.Err() == nil {
+			s.h.Log.WarnContext(ctx, "serving a file without Repr-Digest", "file", s.name, "error", err)
+		}
 		return
 	}
 	s.Header().Set("Repr-Digest", reprDigest(sum))
