@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rouse-server/rouse/server/characters"
 	"github.com/rouse-server/rouse/server/errorpage"
 )
 
@@ -60,7 +61,7 @@ func (d *Redirect) target(r *http.Request) (string, bool) {
 		path = "/" // OPTIONS *, CONNECT host
 	}
 	if r.URL.RawQuery != "" || r.URL.ForceQuery {
-		path += "?" + r.URL.RawQuery
+		path += "?" + characters.Query(r.URL.RawQuery)
 	}
 	return "https://" + host + path, true
 }

@@ -1,6 +1,11 @@
 // Package characters has the sets of characters that requests are made of, for all versions of HTTP.
 package characters
 
+import (
+	"fmt"
+	"strings"
+)
+
 // The sets are bits of two words: those of the characters below 64, and those from 64 to 127.
 const (
 	digits  = 0x3FF << '0'
@@ -35,3 +40,26 @@ func IsHex(c byte) bool {
 
 // in tells whether a set holds c. A shift by 64 and more leaves nothing.
 func in(c byte, low, high uint64) bool { return (low>>c|high>>(c-64))&1 != 0 }
+
+// Query is the query of a request as it may stand in a Location: what would end it there, or belongs to no URL (RFC 3986 §3.4),
+// is percent-encoded, but for brackets, braces and bars, which many send as they are.
+func Query(raw string) string {
+	at := 0
+	for at < len(raw) && inQuery(raw[at]) {
+		at++
+	}
+	if at == len(raw) {
+		return raw
+	}
+	b := []byte(raw[:at])
+	for i := at; i < len(raw); i++ {
+		if c := raw[i]; inQuery(c) {
+			b = append(b, c)
+		} else {
+			b = fmt.Appendf(b, "%%%02X", c)
+		}
+	}
+	return string(b)
+}
+
+func inQuery(c byte) bool { return ' ' < c && c < 0x7F && strings.IndexByte("\"#<>\\^`", c) < 0 }

@@ -24,3 +24,13 @@ func TestSets(t *testing.T) {
 		}
 	}
 }
+
+func TestQuery(t *testing.T) {
+	for raw, want := range map[string]string{
+		"": "", "a=b&c[]={x}|y": "a=b&c[]={x}|y", "%20%zz%": "%20%zz%", "a#b": "a%23b", "\xb6 \"<>\x00\x7f\r\n\\^`": "%B6%20%22%3C%3E%00%7F%0D%0A%5C%5E%60",
+	} {
+		if got := Query(raw); got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package files
 import (
 	"net/url"
 	"strings"
+
+	"github.com/rouse-server/rouse/server/characters"
 )
 
 // No path longer than this is looked up: it is PATH_MAX of Linux, which a walk name by name would not meet by itself.
@@ -92,5 +94,5 @@ func withQuery(location, rawQuery string) string {
 	if rawQuery == "" {
 		return location
 	}
-	return location + "?" + rawQuery
+	return location + "?" + characters.Query(rawQuery)
 }

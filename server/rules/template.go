@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"strings"
+
+	"github.com/rouse-server/rouse/server/characters"
 )
 
 // template is a destination: text, and places for what was captured.
@@ -148,7 +150,7 @@ func withQuery(location, query string) string {
 	if strings.Contains(location, "?") {
 		join = "&"
 	}
-	location += join + escaped(query, unsafeText+"#")
+	location += join + characters.Query(query)
 	if fragmented {
 		location += "#" + fragment
 	}
