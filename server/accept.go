@@ -291,26 +291,26 @@ func (s *Server) first(socket *Socket, r *reply.Request, from caller, in, out []
 }
 
 // admit makes a connection of a client whose first request was read, and perhaps answered in part.
-func (a *accepter) admit(nc net.Conn, unread, unsent []byte, close bool) {
+func (a *accepter) admit(nc net.Conn, h heard) {
 	c := a.server.newConnection(nc, a.socket)
 	if !a.server.remember(c) {
 		nc.Close()
 		return
 	}
-	c.transport.introduce(nil, bytes.Clone(unread))
-	unsent = bytes.Clone(unsent) // the buffers are the next client's
+	c.transport.introduce(nil, bytes.Clone(h.unread))
+	unsent := bytes.Clone(h.unsent) // the buffers are the next client's
 	switch {
-	case len(unread)+len(unsent) > 0:
+	case len(h.unread)+len(unsent) > 0:
 		c.enter(active) // or the drain closes it while it is answered
-	case unread != nil:
+	case h.unread != nil:
 		c.enter(idle) // it was answered: what it is given now is the time of a kept connection, and it may rest
 	}
 	l, ok := a.server.enterLane(c)
 	switch {
 	case ok:
-		l.over = close
+		l.over, l.asked = h.last, h.asked
 		go l.begin(unsent)
-	case len(unsent) == 0 && !close:
+	case len(unsent) == 0 && !h.last:
 		a.server.hear(c)
 	default: // the lane was left for good while this client was answered
 		go func() {

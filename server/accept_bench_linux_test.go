@@ -26,7 +26,7 @@ func BenchmarkNewConnection(b *testing.B) {
 		first: func(_ caller, in, out []byte) (int, []byte, bool, bool) {
 			return len(in), append(out, reply...), true, true
 		},
-		admit: func(nc net.Conn, _, _ []byte, _ bool) { go alone(nc) },
+		admit: func(nc net.Conn, _ heard) { go alone(nc) },
 	}
 	ways := map[string]func(l *net.TCPListener){
 		"accept": func(l *net.TCPListener) {

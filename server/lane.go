@@ -257,7 +257,7 @@ func (l *lane) receive(fd uintptr) (n int, err syscall.Errno) {
 
 // ended is the step after the client's end. One that has sent half a request gets net/http's answer.
 func (l *lane) ended() step {
-	if l.have > l.from && l.http2 == nil {
+	if left := l.have - l.from; l.http2 == nil && (left >= leastHead || left > 0 && !l.asked) {
 		return nextLeave
 	}
 	return nextEnd

@@ -31,7 +31,7 @@ func (l *lane) requests() step {
 	out, next := (*buffer)[:0], nextWait
 	for next == nextWait && l.from < l.have {
 		size, verdict := http1.Recognize(l.received[l.from:l.have], &l.request)
-		if verdict == http1.Partial {
+		if verdict == http1.Partial || verdict == http1.Odd && l.asked && l.have-l.from < leastHead {
 			break
 		}
 		if verdict == http1.Odd {
@@ -48,6 +48,7 @@ func (l *lane) requests() step {
 		}
 		out = l.kept.AppendHTTP1(out, date.HTTP1, l.request.Close)
 		l.from += size
+		l.asked = true
 		l.note(site, begun, logs)
 		switch {
 		case l.request.Close:
@@ -65,11 +66,15 @@ func (l *lane) requests() step {
 		}
 	}
 	s.buffers.giveBack(buffer, out)
-	if l.asked = true; next == nextWait {
+	if next == nextWait {
 		l.pause(l.waiting())
 	}
 	return next
 }
+
+// leastHead is how many bytes net/http waits for behind a request before it looks at what they are: a client who sends fewer, and
+// ends, gets no reply.
+const leastHead = 4
 
 // waiting is the phase of a connection that waits for its client.
 func (l *lane) waiting() phase {

@@ -156,7 +156,7 @@ func (l *lane) goOn(p *parked, h heard) error {
 	if err := l.connect(p.resume()); err != nil {
 		return err
 	}
-	l.over = h.last
+	l.over, l.asked = h.last, l.asked || h.asked
 	l.transport.introduce(nil, bytes.Clone(h.unread))
 	go l.begin(bytes.Clone(h.unsent)) // the buffers are the next client's
 	return nil

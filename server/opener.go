@@ -14,9 +14,8 @@ type opener struct {
 	// rest keeps a client that has nothing to read for us now: it was answered, or has said nothing yet. Where it cannot (or is nil) the
 	// client is admitted.
 	rest func(fd int, from *peer, answered bool) bool
-	// admit takes a connection that goes on: with what was received and is not answered (nil: nothing was received yet; empty:
-	// all was answered), and what could not be sent; with close it ends when that is sent. The bytes hold until it returns.
-	admit func(nc net.Conn, unread, unsent []byte, close bool)
+	// admit takes a connection that goes on, with what was heard. The bytes hold until it returns.
+	admit func(nc net.Conn, h heard)
 
 	in  []byte // of the last client
 	out []byte // to it
@@ -33,8 +32,10 @@ const (
 // heard is what came of a client's first words.
 type heard struct {
 	outcome
-	unread, unsent []byte // as for admit
-	last           bool   // the client wants the connection closed
+	unread []byte // what was received and is not answered; nil: nothing was received yet; empty: all was answered
+	unsent []byte // what could not be sent
+	asked  bool   // a request was answered
+	last   bool   // the client wants the connection closed when all is sent
 }
 
 type outcome int
@@ -76,9 +77,9 @@ func (o *opener) hear(fd int, from caller) heard {
 	case err != 0 && err != syscall.EAGAIN && err != syscall.EINTR:
 		return heard{outcome: gone}
 	case sent == len(reply) && (last || used == len(in)):
-		return heard{outcome: answered, unread: in[used:], last: last}
+		return heard{outcome: answered, unread: in[used:], asked: true, last: last}
 	}
-	return heard{more, in[used:], reply[sent:], last}
+	return heard{more, in[used:], reply[sent:], true, last}
 }
 
 // open owns the descriptor of a new connection.
@@ -88,6 +89,6 @@ func (o *opener) open(fd int, from *peer) {
 	case h.outcome == gone, h.outcome == answered && h.last:
 		closeNow(fd)
 	case h.outcome == more, o.rest == nil, !o.rest(fd, from, h.outcome == answered):
-		o.admit(from.adopt(fd), h.unread, h.unsent, h.last)
+		o.admit(from.adopt(fd), h)
 	}
 }

@@ -29,9 +29,9 @@ func opening(t testing.TB, l net.Listener, answer string) (gone chan admitted) {
 			request, _, whole := bytes.Cut(in, []byte("!"))
 			return len(request) + 1, append(out, answer...), bytes.HasPrefix(in, []byte("X")), whole
 		},
-		admit: func(nc net.Conn, unread, unsent []byte, close bool) {
+		admit: func(nc net.Conn, h heard) {
 			t.Cleanup(func() { nc.Close() })
-			gone <- admitted{nc, string(unread), string(unsent), close}
+			gone <- admitted{nc, string(h.unread), string(h.unsent), h.last}
 		},
 	}
 	b := batching(t, l)

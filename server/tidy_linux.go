@@ -56,5 +56,5 @@ func parseMapping(line string) (p part, rights string, ok bool) {
 	}
 	start, err1 := strconv.ParseUint(from, 16, 64)
 	end, err2 := strconv.ParseUint(to, 16, 64)
-	return part{uintptr(start), uintptr(end)}, rest[:4], err1 == nil && err2 == nil
+	return part{uintptr(start), uintptr(end)}, rest[:4], err1 == nil && err2 == nil && start < end
 }

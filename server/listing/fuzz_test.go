@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"html"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -58,6 +59,31 @@ func FuzzAccept(f *testing.F) {
 	f.Fuzz(func(t *testing.T, field string) {
 		if prefersJSON([]string{field}) && !strings.Contains(strings.ToLower(field), "application/") && !strings.Contains(field, "text/html") {
 			t.Fatalf("%q prefers JSON", field)
+		}
+	})
+}
+
+// FuzzQuery holds what stands behind the question mark to this: only what is offered is asked for, and the links of a listing ask
+// for what they say, whatever was searched for.
+func FuzzQuery(f *testing.F) {
+	for _, text := range []string{"sort=1&search=a", "sort=256&sort=2", "download", "download=zip&download=targz", "download=../x", "search=%22%3E%3Cscript%3E&sort=-1", "search=+a%00%ff+", "%zz", "sort=1;search=b"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		values, _ := url.ParseQuery(text)
+		offered := []string{"zip", targz}
+		q := parse(values, Options{Order: 6, Archives: offered})
+		if q.archive != "" && !slices.Contains(offered, q.archive) || !q.sorted && q.order != 6 {
+			t.Errorf("%q is %+v", text, q)
+		}
+		if q := parse(values, Options{}); q.archive != "" {
+			t.Errorf("%q is %+v where nothing is offered", text, q)
+		}
+		link := q.link(3)
+		values, err := url.ParseQuery(strings.TrimPrefix(link, "?"))
+		again := parse(values, Options{})
+		if err != nil || again.order != 3 || again.search != q.search || strings.ContainsAny(link, "<>\"' \r\n") {
+			t.Errorf("%q has the link %q: %+v, %v", text, link, again, err)
 		}
 	})
 }
