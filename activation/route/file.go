@@ -18,6 +18,9 @@ func ReadFile(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("-----BEGIN ")) { // its lines are not shown: they may be a private key
+		return Config{}, fmt.Errorf("%s: it is a PEM file, as certificates and keys are, and not one of rules; name another", path)
+	}
 	read := readDirectives
 	switch {
 	case filepath.Ext(path) == ".toml":

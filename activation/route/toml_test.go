@@ -301,6 +301,12 @@ func TestFormats(t *testing.T) {
 	if _, err := ReadFile(misnamed); err == nil || err.Error() != misnamed+": it looks like TOML, and such a file of rules has a name that ends in .toml; rename it" {
 		t.Error(err)
 	}
+	if err := os.WriteFile(misnamed, []byte("\n-----BEGIN PRIVATE KEY-----\nsecret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(misnamed); err == nil || !strings.Contains(err.Error(), "it is a PEM file") || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
 	if _, err := ReadFile(filepath.Join(t.TempDir(), "none")); !os.IsNotExist(err) && !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("%v", err)
 	}

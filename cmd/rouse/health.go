@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 
@@ -62,10 +63,23 @@ type question struct {
 func (q *question) takeURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return usage("%q is not a URL that can be asked: write one such as http://127.0.0.1:8080/health", text)
+		return usage("%q is not a URL that can be asked: write one such as http://127.0.0.1:8080/health", withoutLogin(text))
 	}
 	q.url = u
 	return nil
+}
+
+// withoutLogin is a text that was to be a URL, without the user and password that may stand in it.
+func withoutLogin(text string) string {
+	at := strings.LastIndexByte(text, '@')
+	if at < 0 {
+		return text
+	}
+	scheme, _, found := strings.Cut(text[:at], "://")
+	if !found {
+		return "…" + text[at:]
+	}
+	return scheme + "://…" + text[at:]
 }
 
 // ask returns the status of the answer. One of 400 or more is an error, which says so.

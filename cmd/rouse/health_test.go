@@ -61,6 +61,8 @@ func TestHealthRefuses(t *testing.T) {
 		{"", "localhost:8080", exitUsage, "write one such as http://127.0.0.1:8080/health"},
 		{"", "ftp://localhost/", exitUsage, "not a URL"},
 		{"", "http:///health", exitUsage, "not a URL"},
+		{"", "http://me:secret@[::1/", exitUsage, "\"http://…@[::1/\" is not a URL"},
+		{"", "me:se/c@ret@host", exitUsage, "\"…@host\" is not a URL"},
 		{"", "--timeout 0 http://a", exitUsage, "--timeout"},
 		{"", "--timout 1s", exitUsage, "did you mean --timeout?"},
 		{"SERVER_PORT=x", "", exitConfig, "SERVER_PORT=x"},

@@ -1,6 +1,7 @@
 package inetd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -31,6 +32,9 @@ func ReadServices(path string) (entries []Entry, notices []string, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: name the file of services", err)
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("-----BEGIN ")) { // its lines are not shown: they may be a private key
+		return nil, nil, fmt.Errorf("%s: it is a PEM file, as certificates and keys are, and not one of services; name another", path)
 	}
 	return parseServices(path, string(text))
 }

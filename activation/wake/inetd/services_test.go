@@ -170,6 +170,11 @@ func TestReadServices(t *testing.T) {
 	if entries, _, err := ReadServices(path); err != nil || len(entries) != 1 || entries[0].File != path || entries[0].Line != 1 {
 		t.Errorf("%v, %v", entries, err)
 	}
+	key := t.TempDir() + "/key.pem"
+	write(t, key, "-----BEGIN PRIVATE KEY-----\nsecret\n", 0o600)
+	if _, _, err := ReadServices(key); err == nil || !strings.Contains(err.Error(), "it is a PEM file") || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
 }
 
 func FuzzReadServices(f *testing.F) {
