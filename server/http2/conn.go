@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
@@ -26,6 +27,9 @@ type Options struct {
 	// sends a rendered reply as the whole answer.
 	Answer func(w http.ResponseWriter, r *http.Request, plain *reply.Request)
 
+	// Extra is how many handlers all connections together may have at the moment, beside one for each. nil: there is no limit.
+	Extra *atomic.Int64
+
 	// TooLong is told of each request that gets 431. nil: nobody is.
 	TooLong func()
 
@@ -38,7 +42,8 @@ type Options struct {
 
 	MaxStreams     uint32        // at the same time
 	MaxHeaderBytes int           // of a request, as MaxHeaderBytes of net/http counts
-	SendTimeout    time.Duration // for a stream whose client grants no window; 0: none
+	SendTimeout    time.Duration // for a client to take LowestRate, where it grants no window; 0: none
+	LowestRate     int           // bytes a second; 0: anything at all
 	HeaderTimeout  time.Duration // for the preface, and for a header block to be complete; 0: none
 }
 
@@ -66,6 +71,7 @@ type Conn struct {
 	useless int       // frames that brought nothing lately
 	broken  int       // requests that the client broke off lately
 	calmed  time.Time // when Sweep forgot some of them
+	swept   time.Time // when Sweep was called last
 
 	decoder *hpack.Decoder
 	work    *work  // what receiving needs; nil between
@@ -79,6 +85,7 @@ type Conn struct {
 	dropping int                // where the next one goes
 	lingers  int                // streams that were answered before their request has ended
 	running  int                // handlers
+	extra    int                // of them, which were taken out of Options.Extra
 	unbegun  []*exchange        // which wait for running ones to end
 	leaving  bool               // the client was, or at its preface will be, told that the connection ends (RFC 9113 §6.8)
 	final    bool               // and that streams beyond lastID are not answered
@@ -92,6 +99,7 @@ type Conn struct {
 	received window    // what the client may send of bodies
 	granted  int       // bytes that handlers may send, and have not yet
 	waiting  []*stream // for windows or for the output, in turn
+	pace     pace      // while they wait for the connection's window
 	stirred  bool      // they may have to wait no longer
 }
 

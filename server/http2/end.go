@@ -98,15 +98,14 @@ func (c *Conn) Sweep(now time.Time) (over bool) {
 		c.end(broken(codeEnhanceCalm, "what the client began to send did not come to its end"))
 		return true
 	}
-	stuck := c.queued < mostQueued // and not held up by what is sent before
-	for i := len(c.waiting) - 1; i >= 0; i-- {
-		if s := c.waiting[i]; expired(&s.stuck, stuck, now, c.options.SendTimeout) {
-			c.reset(s, codeCancel)
-		}
+	if c.swept.IsZero() {
+		c.swept = now
 	}
+	c.sweepWaiting(now.Sub(c.swept))
+	c.swept = now
 	if c.lingers > 0 {
 		for _, s := range c.streams {
-			if expired(&s.stuck, s.answered, now, linger) {
+			if expired(&s.lingers, s.answered, now, linger) {
 				c.reset(s, codeNone)
 			}
 		}

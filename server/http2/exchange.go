@@ -43,12 +43,37 @@ const mostRunning = 64
 // answer runs the handler, or lets it wait until fewer run.
 func (c *Conn) answer(x *exchange) {
 	c.open(x.stream)
-	if c.running < mostRunning {
-		c.running++
+	if c.mayRun() {
 		go x.run()
 		return
 	}
 	c.unbegun = append(c.unbegun, x)
+}
+
+// mayRun counts one more handler, if there may be one. The first one always may: what waits here goes on when one of ours has ended.
+func (c *Conn) mayRun() bool {
+	all := c.options.Extra
+	switch {
+	case c.running >= mostRunning:
+		return false
+	case c.running > 0 && all != nil:
+		if all.Add(-1) < 0 {
+			all.Add(1)
+			return false
+		}
+		c.extra++
+	}
+	c.running++
+	return true
+}
+
+// hasRun counts one handler less.
+func (c *Conn) hasRun() {
+	c.running--
+	if c.extra > max(c.running-1, 0) {
+		c.extra--
+		c.options.Extra.Add(1)
+	}
 }
 
 // run runs the handler.
@@ -83,12 +108,11 @@ func (x *exchange) finish(w *response, whole bool) {
 	if x.body != nil {
 		x.body.drop()
 	}
-	c.running--
-	for len(c.unbegun) > 0 && c.running < mostRunning {
+	c.hasRun()
+	for len(c.unbegun) > 0 && c.mayRun() {
 		next := c.unbegun[0]
 		c.unbegun[0] = nil
 		c.unbegun = c.unbegun[1:]
-		c.running++
 		go next.run()
 	}
 }
@@ -159,8 +183,7 @@ func (x *exchange) awaitWindow() (n int64, err error) {
 			return 0, err
 		}
 		c.spend(n)
-		c.window += int64(n)
-		s.window += int64(n)
+		c.take(s, -n)
 	}
 	return min(c.window, s.window), nil
 }

@@ -149,39 +149,54 @@ func TestSlowHeaders(t *testing.T) {
 	}
 }
 
-// A client that grants no window loses the stream, not the connection; one that grants little keeps it.
-func TestNoWindow(t *testing.T) {
+// A client that takes too little in the time of a limit loses the stream, not the connection; one that takes enough keeps it. It is the
+// stream's window, or the connection's, that it opens by so little.
+func TestSlowWindows(t *testing.T) {
 	t.Parallel()
 	writes := handled(func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 10_000)) })
 	for name, o := range map[string]Options{"repeat": repeating(t, make([]byte, 10_000)), "handler": writes} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			aborted := make(chan bool, 2)
-			o.Repeated = func(_ *reply.Request, _ *reply.Reply, n int64, _ time.Time, a bool) { aborted <- a && n == 1 }
-			r := newRig(t, o, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
-			stream := r.open(get("/"), true)
-			r.push()
-			r.awaitWaiting()
-			r.sweep(9 * time.Second)
-			r.WriteWindowUpdate(stream, 1)
-			r.push()
-			r.awaitWaiting()
-			if r.sweep(9*time.Second) || !r.c.Busy() {
-				t.Fatal("a stream that has just gone on is given up")
-			}
-			if r.c.Sweep(time.Now().Add(11 * time.Second)) {
-				t.Fatal("the connection is given up")
-			}
-			if o := r.await(stream); o.end != "RST_STREAM CANCEL" || o.body != "\x00" {
-				t.Errorf("a stream without a window gets %v", o)
-			}
-			if name == "repeat" && !<-aborted {
-				t.Error("the reply is not told of as broken off")
-			}
-			if r.c.Busy() {
-				t.Error("the stream is still there")
-			}
-		})
+		for of, initial := range map[string]uint32{"stream": 0, "connection": 1 << 20} {
+			t.Run(name+" "+of, func(t *testing.T) {
+				t.Parallel()
+				aborted := make(chan bool, 2)
+				o.Repeated = func(_ *reply.Request, _ *reply.Reply, n int64, _ time.Time, a bool) { aborted <- a && n == 199 }
+				o.LowestRate = 10 // 100 bytes in the 10 s of the rig
+				r := newRig(t, o, http2.Setting{ID: http2.SettingInitialWindowSize, Val: initial})
+				asked := r.open(get("/"), true)
+				opens := asked
+				if of == "connection" {
+					r.c.window, opens = 0, 0
+				}
+				r.push()
+				at := time.Now()
+				pass := func(d time.Duration) {
+					t.Helper()
+					r.awaitWaiting()
+					if at = at.Add(d); r.c.Sweep(at) {
+						t.Fatal("the connection is given up")
+					}
+				}
+				for _, taken := range []uint32{100, 99} {
+					pass(0)
+					pass(9 * time.Second)
+					if !r.c.Busy() {
+						t.Fatal("the stream is given up before its time")
+					}
+					r.WriteWindowUpdate(opens, taken)
+					r.push()
+					pass(time.Second)
+				}
+				if o := r.await(asked); o.end != "RST_STREAM CANCEL" || len(o.body) != 199 {
+					t.Errorf("it gets %d bytes, %s", len(o.body), o.end)
+				}
+				if name == "repeat" && !<-aborted {
+					t.Error("the reply is not told of as broken off")
+				}
+				if r.c.Busy() {
+					t.Error("the stream is still there")
+				}
+			})
+		}
 	}
 }
 
@@ -313,5 +328,82 @@ func TestHandlersOfAConnectionAreBounded(t *testing.T) {
 	}
 	if got := most.Load(); got > mostRunning {
 		t.Errorf("%d handlers ran at once", got)
+	}
+}
+
+// All connections together have a bounded number of handlers beside one for each; who has none of those goes on with its one.
+func TestHandlersOfAllConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	var running, most atomic.Int64
+	step := make(chan struct{})
+	o := handled(func(http.ResponseWriter, *http.Request) {
+		now := running.Add(1)
+		for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
+		}
+		<-step
+		running.Add(-1)
+	})
+	o.Extra = new(atomic.Int64)
+	o.Extra.Store(5)
+	const asked, connections = 20, 3
+	var rigs []*rig
+	for range connections {
+		r := newRig(t, o)
+		for range asked {
+			r.open(get("/"), true)
+		}
+		if err := r.push(); err != nil {
+			t.Fatal(err)
+		}
+		rigs = append(rigs, r)
+	}
+	for range asked * connections {
+		step <- struct{}{}
+	}
+	for _, r := range rigs {
+		awaitHandlers(t, r.c)
+	}
+	if got := most.Load(); got != connections+5 {
+		t.Errorf("%d handlers ran at once", got)
+	}
+	if left := o.Extra.Load(); left != 5 {
+		t.Errorf("%d may run beside one of each connection afterwards", left)
+	}
+}
+
+// What brings nothing is bounded over time, too.
+func TestUselessFrames(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, blocking())
+	pings := func(n int) (err error) {
+		for i := 0; i < n && err == nil; i++ {
+			r.WritePing(false, [8]byte{})
+			err = r.push()
+		}
+		return err
+	}
+	if err := pings(mostUseless - 1); err != nil { // the first SETTINGS was one
+		t.Fatalf("the first are too many: %v", err)
+	}
+	r.sweep(2 * time.Second)
+	if err := pings(2 * uselessASecond); err != nil {
+		t.Fatalf("two seconds later a few more are too many: %v", err)
+	}
+	if err := pings(1); codeOf(err) != "ENHANCE_YOUR_CALM" {
+		t.Errorf("and then the connection ends with %s", codeOf(err))
+	}
+}
+
+// A request that was answered before it was broken off has made as much work as another one.
+func TestAnsweredAndBrokenOff(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, repeating(t, []byte("x")))
+	var err error
+	for i := 0; i <= mostBroken && err == nil; i++ {
+		r.WriteRSTStream(r.open(get("/"), true), http2.ErrCodeCancel)
+		err = r.push()
+	}
+	if codeOf(err) != "ENHANCE_YOUR_CALM" {
+		t.Errorf("the connection ends with %s", codeOf(err))
 	}
 }

@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// What a client may do that brings nothing, beside what does: so much at once, and so much more each second.
+// What a client may do that brings nothing, beside what does: so much at once, and so much more each second. Of RST_STREAM it is
+// what nghttp2 allows (nghttp2_option_set_stream_reset_rate_limit).
 const (
-	mostUseless    = 10_000 // frames
-	uselessASecond = 1000
-	mostBroken     = 1000 // requests that it breaks off; nghttp2 allows the same
+	mostUseless    = 1000 // frames
+	uselessASecond = 100
+	mostBroken     = 1000 // requests that it breaks off
 	brokenASecond  = 33
 )
 
@@ -156,16 +157,12 @@ func (c *Conn) resetByClient(f frame, p []byte) error {
 		return broken(codeProtocol, "RST_STREAM on an idle stream")
 	}
 	if s := c.streams[f.stream]; s != nil {
-		asked := s.exchange != nil && !s.answered
 		c.close(s, &streamError{code(binary.BigEndian.Uint32(p)), true})
-		if asked {
-			return c.brokenOff()
-		}
 	}
-	return c.uselessFrame()
+	return c.brokenOff()
 }
 
-// brokenOff counts requests whose work was for nothing.
+// brokenOff counts requests whose work was for nothing, also those that were answered before it was known.
 func (c *Conn) brokenOff() error {
 	if c.broken++; c.broken > mostBroken {
 		return broken(codeEnhanceCalm, "the client breaks too many requests off")

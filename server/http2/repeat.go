@@ -20,6 +20,7 @@ func (c *Conn) repeat(kept *reply.Reply) {
 			c.writeHead(id, n == 0, kept.Head, c.options.Dates.At(begun).HTTP2)
 			c.writeData(id, kept.Body, true)
 			c.window -= int64(n)
+			c.pace.moved += int64(n)
 			if told := c.options.Repeated; told != nil {
 				told(&w.request.Request, kept, int64(n), begun, false)
 			}
@@ -45,8 +46,7 @@ func (c *Conn) proceed(s *stream) bool {
 		part := s.rest[:n]
 		s.rest = s.rest[n:]
 		c.writeData(s.id, part, len(s.rest) == 0)
-		c.window -= int64(n)
-		s.window -= int64(n)
+		c.take(s, n)
 		progress = true
 	}
 	if len(s.rest) == 0 {

@@ -1,9 +1,6 @@
 package http2
 
-import (
-	"encoding/binary"
-	"time"
-)
+import "encoding/binary"
 
 const (
 	mostQueued  = 256 << 10 // bytes in the output at which no more bodies are written
@@ -137,7 +134,6 @@ func (c *Conn) pump() {
 			continue
 		}
 		if len(c.waiting) == before { // it waits for its next turn
-			s.stuck = time.Time{}
 			c.unqueue(i)
 			c.queue(s)
 		}
@@ -153,10 +149,9 @@ func (c *Conn) grant(i int) bool {
 	if n == 0 && x.wants > 0 && !x.heads {
 		return false
 	}
-	c.window -= int64(n)
-	s.window -= int64(n)
+	c.take(s, n)
 	c.granted += n
-	x.credit, x.granted, s.stuck = n, true, time.Time{}
+	x.credit, x.granted = n, true
 	c.unqueue(i)
 	wake(x.writable)
 	return true

@@ -15,7 +15,8 @@ type stream struct {
 	window   int64     // what the client takes of the reply's body
 	ended    bool      // the request has ended
 	answered bool      // the reply has ended
-	stuck    time.Time // since when it waits for a window, as Sweep saw it
+	pace     pace      // while it waits for its window
+	lingers  time.Time // since when its reply has ended, and the request not, as Sweep saw it
 	exchange *exchange
 
 	request *plainRequest

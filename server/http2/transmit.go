@@ -64,8 +64,7 @@ func (x *exchange) sendFrames(block []byte, p *filePart, ends bool) (sent bool, 
 	if x.over != nil || x.isLate() || p.length == 0 || int64(p.length) > min(c.window, s.window) || room <= 0 || p.length > room+maxFrame {
 		return false, x.over
 	}
-	c.window -= int64(p.length)
-	s.window -= int64(p.length)
+	c.take(s, p.length)
 	ended := ends && !x.flawed
 	frames := p.frames(s.id, ended)
 	if block != nil {
