@@ -136,8 +136,7 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l := s.limits
 		defer l.answering.Add(-1)
-		if n := l.answering.Add(1); l.requests > 0 && n > l.requests && connectionOf(r) != nil && !connectionOf(r).administers() {
-			l.busy.note(s, "as many requests are being answered as may be: others get 503; see --max-requests", "limit", l.requests)
+		if s.isBusy(l.answering.Add(1), connectionOf(r)) {
 			w.Header().Set("Retry-After", "1")
 			errorpage.Write(w, r, http.StatusServiceUnavailable)
 			return
@@ -160,6 +159,22 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isBusy tells, also in the log, whether a request of a connection is one too many, with which so many are being answered.
+func (s *Server) isBusy(requests int64, c *connection) bool {
+	l := s.limits
+	switch {
+	case c == nil || c.administers():
+		return false
+	case l.requests > 0 && requests > l.requests:
+		l.busy.note(s, "as many requests are being answered as may be: others get 503; see --max-requests", "limit", l.requests)
+	case s.isShortOfFiles(requests):
+		l.busy.note(s, "as many connections and files are open as may be: further requests get 503; see --max-open-files", "limit", l.files)
+	default:
+		return false
+	}
+	return true
 }
 
 // patientWriter gives every write to an HTTP/2 stream its own time.

@@ -175,10 +175,10 @@ type Config struct {
 	// Time limits on what a client can hold open. 0 is no limit.
 
 	TLSHandshakeTimeout Duration `section:"Time limits on clients; 0 is none" split_words:"true" flag:"tls-handshake-timeout" arg:"TIME" restart:"true" help:"for the TLS handshake"`
-	ClientHeaderTimeout Duration `split_words:"true" flag:"client-header-timeout" arg:"TIME" restart:"true" help:"for the request's head"`
-	ClientBodyTimeout   Duration `split_words:"true" flag:"client-body-timeout" arg:"TIME" restart:"true" help:"for the request's body"`
+	ClientHeaderTimeout Duration `split_words:"true" flag:"client-header-timeout" arg:"TIME" restart:"true" help:"for the request's head, all of it"`
+	ClientBodyTimeout   Duration `split_words:"true" flag:"client-body-timeout" arg:"TIME" restart:"true" help:"for the request's body, all of it"`
 	KeepaliveTimeout    Duration `split_words:"true" flag:"keepalive-timeout" arg:"TIME" restart:"true" help:"for the next request on an open connection"`
-	SendTimeout         Duration `split_words:"true" flag:"send-timeout" arg:"TIME" restart:"true" help:"for a client that takes nothing of the reply"`
+	SendTimeout         Duration `split_words:"true" flag:"send-timeout" arg:"TIME" restart:"true" help:"for a client to take 240 bytes a second of the reply, or it is given up"`
 
 	// Limits on what all clients together, or one of them, can take.
 

@@ -40,14 +40,17 @@ func (s *Server) refuse(c *connection, err error) {
 }
 
 // part says that nothing follows, and lets the client read what came before: closing with unread bytes resets the connection
-// (RFC 9112 §9.6).
+// (RFC 9112 §9.6). Of one that sends without end no more is read, but it has the rest of a second to take what it was told: behind a
+// reset the kernel sends nothing.
 func (c *connection) part() {
-	c.transport.SetReadDeadline(time.Now().Add(time.Second))
+	until := time.Now().Add(time.Second)
+	c.transport.SetReadDeadline(until)
 	if secured, ok := c.Conn.(*tls.Conn); ok {
 		secured.CloseWrite()
 	}
 	if half, ok := bottom(c.transport.Conn).(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		io.CopyN(io.Discard, c.transport, 64<<10)
+		c.transport.awaitDelivery(until)
 	}
 }
 

@@ -25,7 +25,8 @@ func (l *lane) speakHTTP2() {
 		Context:  l.context(), Scope: l.scope, TLS: l.tls != nil, RemoteAddr: textOf(l.RemoteAddr()),
 		Dates: &s.dates, Buffers: &s.buffers.http2,
 		MaxStreams: maxStreams, MaxHeaderBytes: int(l.server.config.MaxHeaderSize),
-		SendTimeout: s.config.SendTimeout.limit(), HeaderTimeout: s.config.ClientHeaderTimeout.limit(),
+		Extra:       s.limits.handlers,
+		SendTimeout: s.config.SendTimeout.limit(), LowestRate: lowestRate, HeaderTimeout: s.config.ClientHeaderTimeout.limit(),
 	}, &l.output)
 	l.mu.Lock()
 	l.engine = l.http2

@@ -27,7 +27,9 @@ type limits struct {
 	perClient  int // of one client; 0: no limit
 	requests   int64
 	handshakes int
-	target     int // bytes
+	target     int           // bytes
+	files      int           // connections and requests at once that there are descriptors for; 0: no limit
+	handlers   *atomic.Int64 // of HTTP/2 that all connections together may have now, beside one for each; nil: no limit
 	trusted    forwarded.Trusted
 
 	answering atomic.Int64 // requests
@@ -71,6 +73,9 @@ func newLimits(c Config, descriptors int) *limits {
 	}
 	if descriptors > 0 {
 		l.places = min(l.places, PlacesOf(descriptors))
+		l.files = max(descriptors-ownDescriptors-max(descriptors/32, 4), 1)
+		l.handlers = new(atomic.Int64)
+		l.handlers.Store(int64(descriptors / 8))
 	}
 	return l
 }
@@ -82,6 +87,15 @@ func PlacesOf(descriptors int) int {
 
 // fewestReserved is what the program itself needs, and files on their way to clients.
 const fewestReserved = 32
+
+// ownDescriptors is how many the program has open by itself, at the most.
+const ownDescriptors = 24
+
+// isShortOfFiles tells whether a request would take descriptors that connections are accepted with: a server without those could not even
+// say that it has too much to do. A request counts as one file.
+func (s *Server) isShortOfFiles(requests int64) bool {
+	return s.limits.files > 0 && int64(s.Open())+requests > int64(s.limits.files)
+}
 
 // hasRoom tells whether another connection may be accepted. When the house is full, some that nobody will miss are closed:
 // those that have been idle, or have not got to a request, for the longest.

@@ -266,3 +266,43 @@ func TestLimitsAreTold(t *testing.T) {
 		t.Errorf("%v, %d times", lines, l.reached.Load())
 	}
 }
+
+// Where descriptors become few, files are refused before connections are: who comes is told to come again.
+func TestShortOfFiles(t *testing.T) {
+	noLeaks(t)
+	entered, release := make(chan struct{}), make(chan struct{})
+	w := build(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		entered <- struct{}{}
+		<-release
+	}), nil)
+	w.limits.files = 3
+	l, admin := listen(t), listen(t)
+	w.serve(t, Socket{Listener: l}, Socket{Listener: admin, Admin: true})
+	first := dial(t, l)
+	fmt.Fprint(first, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-entered
+	second := dial(t, l)
+	if status := asks(t, second, "/"); status != http.StatusServiceUnavailable {
+		t.Errorf("two connections, and two requests with a file each: %d", status)
+	}
+	if asks(t, dial(t, admin), "/health") != http.StatusOK {
+		t.Error("administration is refused too")
+	}
+	close(release)
+	if w.limits.busy.reached.Load() != 1 || len(w.log.entries(t, "as many connections and files are open as may be: further requests get 503; see --max-open-files")) != 1 {
+		t.Error("it is not told, or again and again")
+	}
+}
+
+// A process with so many descriptors has room for the connections that it accepts and, beside them, for files and for itself.
+func TestDescriptorsAreShared(t *testing.T) {
+	for _, descriptors := range []int{128, 1024, 20_000} {
+		l := newLimits(Default(), descriptors)
+		if l.files+ownDescriptors >= descriptors || l.files <= l.places {
+			t.Errorf("%d descriptors: %d places, %d for connections and files", descriptors, l.places, l.files)
+		}
+	}
+	if l := newLimits(Default(), 0); l.files != 0 || l.handlers != nil {
+		t.Error("without a limit on descriptors there is one on files")
+	}
+}

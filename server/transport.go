@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// transport is an accepted connection whose writes must make progress: a client that takes nothing for the send timeout is
-// given up, one that takes little by little is not, however long it lasts. It lies below TLS.
+// transport is an accepted connection whose writes must make progress: a client that takes less than lowestRate over the send timeout
+// is given up, one that takes more is not, however long it lasts. It lies below TLS.
 //
 // In the lane it is eager: it reads nothing but what was received for it, and writes without waiting; what could not be sent
 // is queued (see eager.go).
@@ -28,6 +28,13 @@ type transport struct {
 	eager bool
 	out   outbox
 }
+
+// lowestRate is how many bytes a second a client has to take that something waits for: without it one byte now and then would hold a
+// connection, and a file, for years. A modem of 1990 takes as many; Kestrel asks for the same (MinResponseDataRate).
+const lowestRate = 240
+
+// fewest is how many bytes that are over the send timeout.
+func (t *transport) fewest() int64 { return max(int64(lowestRate*t.sendTimeout.Seconds()), 1) }
 
 // introduce notes what was read before the connection's own bytes: the client, nil if it is the peer, and the first of them.
 func (t *transport) introduce(client net.Addr, unread []byte) {
@@ -128,14 +135,14 @@ func (t *transport) arm() {
 	t.Conn.SetWriteDeadline(by)
 }
 
-// goesOn tells whether a write that took too long has moved something, so that it may have its time again. The kernel takes more
+// goesOn tells whether a write that took too long has moved enough, so that it may have its time again. The kernel takes more
 // only when a third of what it holds has left; a client may be too slow for that, and yet takes something.
 func (t *transport) goesOn(moved int64, before int, err error) bool {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
 	set := t.deadline.Load()
-	if moved == 0 && t.outstanding() >= before {
+	if moved+int64(before-t.outstanding()) < t.fewest() {
 		if set == nil {
 			t.forsake()
 		}
@@ -187,6 +194,13 @@ func (t *transport) outstanding() (n int) {
 		}
 	}
 	return n
+}
+
+// awaitDelivery waits until the client's kernel has all that was sent, or until a time. Of that nothing tells, so it is looked at.
+func (t *transport) awaitDelivery(until time.Time) {
+	for pause := time.Millisecond; t.outstanding() > 0 && time.Now().Before(until); pause = min(2*pause, 50*time.Millisecond) {
+		time.Sleep(pause)
+	}
 }
 
 // acknowledge tells the client at once that what it sent has come. In TLS 1.3 its last word is not answered: without this, a client

@@ -47,7 +47,7 @@ func TestTransportSlowReader(t *testing.T) {
 				read <- err
 			}()
 			begun := time.Now()
-			n, err := send(&transport{Conn: near, sendTimeout: 5 * time.Second}, sent)
+			n, err := send(&transport{Conn: near, sendTimeout: 7 * time.Second}, sent)
 			if n != int64(len(sent)) || err != nil {
 				t.Errorf("%s: %d of %d bytes, %v", name, n, len(sent), err)
 			}
@@ -63,19 +63,24 @@ func TestTransportSlowReader(t *testing.T) {
 	}
 }
 
-// A client that takes nothing for the send timeout is given up: nobody holds a connection by doing nothing.
+// A client that takes nothing, or almost nothing, for the send timeout is given up: nobody holds a connection by doing nothing.
 func TestTransportStalledReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
 		tr := &transport{Conn: near, sendTimeout: 5 * time.Second}
-		go io.CopyN(io.Discard, far, 100)
+		enough := int64(5 * lowestRate)
+		go func() {
+			io.CopyN(io.Discard, far, enough)
+			time.Sleep(6 * time.Second)
+			io.CopyN(io.Discard, far, enough-1)
+		}()
 		begun := time.Now()
-		n, err := tr.Write(make([]byte, 1000))
-		if n != 100 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		n, err := tr.Write(make([]byte, 3*enough))
+		if int64(n) != 2*enough-1 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%d bytes, %v", n, err)
 		}
-		// The timeout in which the 100 bytes went, and one in which nothing did.
+		// The timeout in which enough went, and one in which a byte less did.
 		if took := time.Since(begun); took != 10*time.Second {
 			t.Errorf("it was given up after %s", took)
 		}
@@ -108,6 +113,40 @@ func TestTransportForsakes(t *testing.T) {
 	}
 }
 
+// A client that sends on and on still gets what it was told before it is left.
+func TestPartFromFlood(t *testing.T) {
+	near, far := tcpPair(t)
+	far.SetReadBuffer(4 << 10)
+	c := &connection{Conn: near, transport: &transport{Conn: near, sendTimeout: 5 * time.Second}}
+	told := payload(40 << 10)
+	go func() {
+		for b := make([]byte, 64<<10); ; {
+			if _, err := far.Write(b); err != nil {
+				return
+			}
+		}
+	}()
+	if _, err := c.transport.Write(told); err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		c.part()
+		near.Close()
+	}()
+	select { // it is not left at once
+	case <-left:
+	case <-time.After(100 * time.Millisecond):
+	}
+	far.SetReadDeadline(time.Now().Add(10 * time.Second))
+	got := make([]byte, len(told))
+	if n, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, told) {
+		t.Errorf("it gets %d of %d bytes, %v", n, len(told), err)
+	}
+	<-left
+}
+
 // A deadline set from above, such as crypto/tls's for its farewell, is kept even where the client makes progress.
 func TestTransportDeadlineFromAbove(t *testing.T) {
 	for name, set := range map[string]func(*transport, time.Time) error{
@@ -121,7 +160,7 @@ func TestTransportDeadlineFromAbove(t *testing.T) {
 			ended := make(chan bool)
 			go func() {
 				defer close(ended)
-				for b := make([]byte, 10); ; time.Sleep(time.Second) {
+				for b := make([]byte, 2*lowestRate); ; time.Sleep(time.Second) {
 					if _, err := far.Read(b); err != nil {
 						return
 					}
@@ -131,7 +170,7 @@ func TestTransportDeadlineFromAbove(t *testing.T) {
 			if err := set(tr, begun.Add(7*time.Second)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := tr.Write(make([]byte, 1000)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begun) != 7*time.Second {
+			if _, err := tr.Write(make([]byte, 100*lowestRate)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begun) != 7*time.Second {
 				t.Errorf("%s: %v after %s", name, err, time.Since(begun))
 			}
 			if err := set(tr, time.Time{}); err != nil {
