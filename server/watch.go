@@ -31,6 +31,7 @@ func (s *Server) lookAfter() {
 			l.look()
 			awake = awake || !l.resting()
 		}
+		clear(lanes) // or what is closed would be held until as many are there again
 		if awake {
 			rest.Reset(tidyAfter)
 		}
