@@ -19,7 +19,8 @@ const backlog = 4096
 
 // bindAt binds the unix socket to the path, and lets one that takes connections listen. A socket file that a dead process
 // left goes away; the living are never robbed of theirs. Until mode, owner and group (-1: as they are) are as asked nobody
-// but root may connect. remove takes the file away again, if it is still this socket's. The descriptor stays the caller's.
+// but root may connect, and by then it listens: who waits for the file is never refused. remove takes the file away again, if
+// it is still this socket's. The descriptor stays the caller's.
 func bindAt(fd int, path string, mode fs.FileMode, owner, group int) (remove func(), err error) {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
@@ -45,8 +46,8 @@ func bindAt(fd int, path string, mode fs.FileMode, owner, group int) (remove fun
 	if err != nil {
 		return nil, err
 	}
-	if err = errors.Join(own(path, owner, group), os.Chmod(path, mode)); err == nil {
-		err = listenOn(fd, kind, path)
+	if err = listenOn(fd, kind, path); err == nil {
+		err = errors.Join(own(path, owner, group), os.Chmod(path, mode))
 	}
 	if err != nil {
 		os.Remove(path)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,37 @@ func TestBindAt(t *testing.T) {
 	}
 	if now := unix.Umask(0o077); now != 0o077 {
 		t.Errorf("the umask is %04o now", now)
+	}
+}
+
+// Without this who waits for the file, as programs do that register and know no second try, would be refused at times: by when
+// the file may be connected to, the socket listens.
+func TestBindAtListensBeforeItIsSeen(t *testing.T) {
+	noLeak(t)
+	const rounds = 400
+	dir := shortDir(t)
+	for i := range rounds {
+		path, connected := filepath.Join(dir, strconv.Itoa(i)), make(chan error, 1)
+		client, err := newSocket(unix.SOCK_SEQPACKET)
+		if err != nil {
+			t.Skip(err)
+		}
+		go func() {
+			var st unix.Stat_t
+			for unix.Lstat(path, &st) != nil || st.Mode&0o777 == 0 {
+			}
+			connected <- unix.Connect(client, &unix.SockaddrUnix{Name: path})
+		}()
+		fd, remove, err := bindNew(t, unix.SOCK_SEQPACKET, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := <-connected; err != nil {
+			t.Errorf("round %d: %v", i, err)
+		}
+		remove()
+		unix.Close(fd)
+		unix.Close(client)
 	}
 }
 
