@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,8 +29,9 @@ const (
 
 // Store is the manager's store of descriptors (FileDescriptorStoreMax= of systemd.service(5)). What is kept there comes back to
 // the next process after a restart or a crash: sockets that were bound here, so that clients in their queues wait meanwhile, and
-// secrets in memory. Without such a manager nothing is kept. It is not for several goroutines.
+// secrets in memory. Without such a manager nothing is kept.
 type Store struct {
+	lock    sync.Mutex
 	most    int               // how many descriptors it takes; 0: there is none
 	back    []Descriptor      // came back, and nobody has taken them yet
 	kept    map[string]func() // what is in it, by name, and what removes the file of a unix socket; nil: nothing does
@@ -69,6 +71,8 @@ func (s *Store) Returned() []Descriptor { return slices.Clone(s.back) }
 
 // Take gives the descriptors that came back under names that Keep was given and that begin so. They stay in the store.
 func (s *Store) Take(name string) []Descriptor {
+	s.lock.Lock()
+	defer s.lock.Unlock()
 	var taken []Descriptor
 	s.back = slices.DeleteFunc(s.back, func(d Descriptor) bool {
 		rest, ours := strings.CutPrefix(d.Name, storePrefix)
@@ -85,8 +89,21 @@ func (s *Store) Take(name string) []Descriptor {
 // KeptAs tells whether Keep was given a name that begins so for a descriptor of Returned.
 func KeptAs(d Descriptor, name string) bool { return strings.HasPrefix(d.Name, storePrefix+name) }
 
+// Room tells whether the manager would keep one more socket.
+func (s *Store) Room() bool {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return s.room()
+}
+
+func (s *Store) room() bool { return len(s.kept) < s.most-storeReserve }
+
 // Keep has the manager keep a copy of a descriptor under a name, which is not in the store yet.
-func (s *Store) Keep(name string, fd int) error { return s.keep(storePrefix+name, fd) }
+func (s *Store) Keep(name string, fd int) error {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return s.keep(storePrefix+name, fd)
+}
 
 func (s *Store) keep(name string, fd int) error {
 	// It is not to be polled: a listener is not to leave the store by itself, and memory cannot be polled.
@@ -98,7 +115,11 @@ func (s *Store) keep(name string, fd int) error {
 }
 
 // Forget has the manager close its copy.
-func (s *Store) Forget(name string) { s.forget(storePrefix + name) }
+func (s *Store) Forget(name string) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	s.forget(storePrefix + name)
+}
 
 func (s *Store) forget(name string) {
 	delete(s.kept, name)
@@ -108,6 +129,8 @@ func (s *Store) forget(name string) {
 // Settle ends the start: what came back and nobody has taken is closed and leaves the store, or its clients would wait for
 // nobody. It returns what there is to say.
 func (s *Store) Settle() (notices []string) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
 	for _, d := range s.back {
 		s.drop(d)
 		if address, bound := boundName(d.Name); bound {
@@ -133,6 +156,8 @@ func (s *Store) Holds(a Address) bool {
 
 // bind returns the socket of an address that came back, or binds it and has it kept.
 func (s *Store) bind(a Address) ([]Socket, error) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
 	if socket, ok := s.restore(a); ok {
 		return []Socket{socket}, nil
 	}
@@ -252,7 +277,7 @@ func (a Address) meets(info platform.Socket) bool {
 
 // keepBound has a socket kept that was bound now. Its file, if it has one, then stays for the next process.
 func (s *Store) keepBound(a Address, socket *Socket) {
-	if len(s.kept) >= s.most-storeReserve {
+	if !s.room() {
 		s.notices = append(s.notices, fmt.Sprintf("%s is not kept over a restart: the manager's store has room for %d, and %d are reserved; raise FileDescriptorStoreMax=, and $FDSTORE with it", a, s.most, storeReserve))
 		return
 	}
@@ -279,6 +304,8 @@ func (s *Store) keepBound(a Address, socket *Socket) {
 
 // release has the manager close its copy of a socket that was bound here, and is not wanted any more.
 func (s *Store) release(name string) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
 	remove, kept := s.kept[name]
 	if !kept {
 		return

@@ -107,7 +107,7 @@ func (a *arrangement) part(file *os.File) (*part, error) {
 			file.Close()
 			return nil, fmt.Errorf("sockets of backends in the kernel: %w", err)
 		}
-		p.place, p.fresh = &place{lookup: l, slots: map[sklookup.Owner]*slot{}}, true
+		p.place, p.fresh = &place{id: id, lookup: l, slots: map[sklookup.Owner]*slot{}}, true
 	} else {
 		file.Close()
 	}
@@ -339,16 +339,17 @@ func (a *arrangement) settle() {
 		}
 	}
 	a.kernel.places = places
+	a.kernel.kept.settle()
 	a.settled = true
 }
 
-// fill makes the sockets that are not there. What cannot be made the fronts stand in for.
+// fill takes up the sockets that were kept, and makes those that are not there. What cannot be made the fronts stand in for.
 func (a *arrangement) fill(p *place) {
 	for _, s := range p.slots {
-		if s.backend == "" || s.own != nil || p.lookup.Cookie(s.number) != 0 {
+		if s.backend == "" || s.own != nil || a.kernel.restore(p, s) || p.lookup.Cookie(s.number) != 0 {
 			continue // a live one that is not ours may be offered yet
 		}
-		if err := p.fill(s); err != nil {
+		if err := a.kernel.fill(p, s); err != nil {
 			a.notices = append(a.notices, err.Error()+"; its connections are handed over")
 		}
 	}

@@ -182,7 +182,7 @@ func (d *Dispatcher) register(k *desk, a *handoff.Applicant) error {
 	if c.Way != Registers {
 		return fmt.Errorf("backend %q does not register: the rules reach it by %q", b.name, c.Way)
 	}
-	if d.closed {
+	if d.closed || d.ended && d.nextGivesMore(b, a) {
 		a.Later("the dispatcher ends")
 		return nil
 	}
@@ -220,6 +220,13 @@ func (d *Dispatcher) register(k *desk, a *handoff.Applicant) error {
 	d.log.Debug("a process registered", "backend", b.name, "process", a.Peer.String(), "gets", string(gives), "sockets", len(fronts))
 	b.single().pump()
 	return nil
+}
+
+// nextGivesMore tells whether a process does better to wait for the next dispatcher: this one, which ends, has no sockets of the kernel
+// engine to give any more, and a program that begins with connections stays with them. But clients that wait here come first.
+func (d *Dispatcher) nextGivesMore(b *backend, a *handoff.Applicant) bool {
+	listens := b.settings().Takes != Connections && Takes(a.Takes) != Connections && a.Slot == nil
+	return d.engine == Kernel && listens && b.waiting.Load() == 0 && d.looking.Load() == 0
 }
 
 // returned finds the fronts of the sockets that a process got from a dispatcher before this one, and holds still.

@@ -30,13 +30,15 @@ const (
 
 // Options says how a dispatcher works. Zero values mean what stands in brackets.
 type Options struct {
-	Engine      Engine        // (Auto)
-	Pin         string        // the folder of a bpf file system where the kernel keeps its part while no dispatcher runs; empty: it is not kept
-	Grace       time.Duration // how long the end waits for what is held to be delivered (10 s)
-	HelloTime   time.Duration // how long a client may take over the bytes by which it is decided (5 s)
-	HelloBytes  int           // how many of them are looked at, at most 64 KiB (64 KiB)
-	AckTime     time.Duration // a session that leaves a connection unacknowledged for longer gets no other one until then (10 s)
-	MostWaiting int           // clients that are held for want of a backend (4096, or a third of the descriptors that may be open)
+	Engine      Engine                  // (Auto)
+	Pin         string                  // the folder of a bpf file system where the kernel keeps its part while no dispatcher runs; empty: it is not kept
+	Grace       time.Duration           // how long the end waits for what is held to be delivered (10 s)
+	HelloTime   time.Duration           // how long a client may take over the bytes by which it is decided (5 s)
+	HelloBytes  int                     // how many of them are looked at, at most 64 KiB (64 KiB)
+	AckTime     time.Duration           // a session that leaves a connection unacknowledged for longer gets no other one until then (10 s)
+	MostWaiting int                     // clients that are held for want of a backend (4096, or a third of the descriptors that may be open)
+	Keeper      Keeper                  // keeps the kernel engine's sockets (nobody)
+	Kept        []activation.Descriptor // what it had kept, by the names that begin with KeptPrefix
 	Log         *slog.Logger
 	Manager     activation.Manager // told how many clients wait for whom; may be zero
 }
@@ -115,6 +117,7 @@ func New(c Config, sockets map[string][]activation.Held, o Options) (*Dispatcher
 func (d *Dispatcher) chooseEngine() error {
 	if d.options.Engine == HandOver {
 		d.clearKernel()
+		d.dropKept()
 		d.engine, d.why = HandOver, "it was asked for"
 		return nil
 	}
@@ -126,8 +129,15 @@ func (d *Dispatcher) chooseEngine() error {
 	case d.options.Engine == Kernel:
 		return refused("--engine kernel: %v: --engine hand-over does without", err)
 	}
+	d.dropKept()
 	d.engine, d.why = HandOver, err.Error()
 	return nil
+}
+
+// dropKept lets go of what was kept for the kernel engine.
+func (d *Dispatcher) dropKept() {
+	k := newKeeping(d.options.Keeper, d.options.Kept)
+	k.settle()
 }
 
 // clearKernel takes away what an earlier dispatcher left in the kernel: it would choose among sockets still.
@@ -194,6 +204,7 @@ func (d *Dispatcher) leaveKernel() {
 		if f.backend == "" || f.kind != handoff.Listener || f.given.Load() > 0 {
 			continue
 		}
+		d.kernel.bypass(f) // or clients would come after those who are accepted, and go with the socket
 		if fd, err := duplicate(f.fd); err == nil {
 			left = append(left, &front{d: d, fd: fd, listener: f.listener, transparent: f.transparent, keep: f.keep})
 		}

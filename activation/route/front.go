@@ -28,6 +28,7 @@ type front struct {
 	address  string          // what it is called in messages
 	proxy    string          // the PROXY header that connections begin with: v1, v2, any or empty
 	backend  string          // all that arrives goes there; empty: the rules decide, one by one
+	kept     string          // of the kernel engine's: its name where a Keeper keeps it; empty: none does
 	behind   []*front        // of the kernel engine's: the fronts of the rules whose clients reach it; the dispatcher's changing guards it
 
 	d           *Dispatcher

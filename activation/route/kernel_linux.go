@@ -20,6 +20,7 @@ import (
 type kernel struct {
 	pin        string
 	interfaces bool // the kernel tells by which interface a client came
+	kept       keeping
 
 	lock     sync.Mutex
 	places   map[namespace]*place
@@ -33,6 +34,7 @@ type namespace struct{ device, inode uint64 }
 
 // place is what the engine has in one network namespace.
 type place struct {
+	id     namespace
 	lookup *sklookup.Lookup
 	slots  map[sklookup.Owner]*slot
 	plans  []sklookup.Plan
@@ -61,7 +63,7 @@ func newKernel(o Options) (*kernel, error) {
 			return nil, err
 		}
 	}
-	return &kernel{pin: o.Pin, interfaces: sklookup.KnowsInterfaces(), places: map[namespace]*place{}, patience: 10 * time.Second}, nil
+	return &kernel{pin: o.Pin, interfaces: sklookup.KnowsInterfaces(), kept: newKeeping(o.Keeper, o.Kept), places: map[namespace]*place{}, patience: 10 * time.Second}, nil
 }
 
 // arrange puts rules and fronts into the kernel, all or nothing, and returns the sockets that it has for backends, each as a
@@ -121,6 +123,7 @@ func (k *kernel) adopt(backend string, fd int) (*front, bool) {
 					return nil, false
 				}
 				s.have(duplicate, cookie)
+				k.keep(p, s)
 			}
 			return s.own, true
 		}
@@ -141,7 +144,7 @@ func (k *kernel) replace() (own []*front, err error) {
 			if s.own != nil || s.backend == "" || s.failed || !late && p.lookup.Cookie(s.number) != 0 {
 				continue
 			}
-			if err := p.fill(s); err != nil {
+			if err := k.fill(p, s); err != nil {
 				errs = append(errs, err)
 				continue
 			}
@@ -185,8 +188,25 @@ func (s *slot) listen(fd int) error {
 	return unix.Listen(fd, backlog)
 }
 
+// bypass has the kernel send the clients of a front of its own where they came from, to a front of the rules. Those in its queue
+// stay there.
+func (k *kernel) bypass(f *front) {
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	for _, p := range k.places {
+		for _, s := range p.slots {
+			if s.own == f {
+				p.lookup.Remove(s.number)
+			}
+		}
+	}
+}
+
 // release closes a front that is not in what arrange returned any more.
 func (k *kernel) release(f *front) {
+	if f.kept != "" {
+		k.kept.forget(f.kept)
+	}
 	unix.Close(f.fd)
 	f.fd = -1
 }
@@ -215,14 +235,15 @@ func (k *kernel) counts() map[*Route]uint64 {
 	return total
 }
 
-// close lets go of all. What is pinned goes on for the backends that have their sockets.
+// close lets go of all. What is pinned goes on for the backends that have their sockets, and what is kept for the next dispatcher.
 func (k *kernel) close() {
 	k.lock.Lock()
 	defer k.lock.Unlock()
 	for _, p := range k.places {
 		for _, s := range p.slots {
 			if s.own != nil && s.backend != "" {
-				k.release(s.own)
+				unix.Close(s.own.fd)
+				s.own.fd = -1
 			}
 		}
 		p.lookup.Close()
@@ -277,8 +298,48 @@ func (s *slot) have(fd int, cookie uint64) {
 	}
 }
 
+// keptAs is the name of a slot's socket where it is kept; empty where it is not to be: a UDP socket that nobody reads would go on taking
+// datagrams from its group.
+func (p *place) keptAs(s *slot) string {
+	if s.fronts[0].kind != handoff.Listener {
+		return ""
+	}
+	return fmt.Sprintf("%s%x-%d-%d", KeptPrefix, s.owner[:], p.id.device, p.id.inode)
+}
+
+// keep has the slot's socket kept.
+func (k *kernel) keep(p *place, s *slot) {
+	if name := p.keptAs(s); name != "" && k.kept.keep(name, s.own.fd) {
+		s.own.kept = name
+	}
+}
+
+// restore gives the slot the socket that a dispatcher before this one had kept, unless the kernel uses another one by now.
+func (k *kernel) restore(p *place, s *slot) bool {
+	name := p.keptAs(s)
+	fd, ok := k.kept.take(name)
+	if !ok {
+		return false
+	}
+	cookie, err := sklookup.CookieOf(fd)
+	if now := p.lookup.Cookie(s.number); err == nil && now != 0 && now != cookie {
+		err = errors.New("the kernel uses another socket")
+	}
+	if err == nil {
+		err = errors.Join(s.listen(fd), p.lookup.Put(s.number, fd, s.owner))
+	}
+	if err != nil {
+		unix.Close(fd)
+		k.kept.forget(name)
+		return false
+	}
+	s.have(fd, cookie)
+	s.own.kept = name
+	return true
+}
+
 // fill makes a socket for the slot, and has the kernel use it.
-func (p *place) fill(s *slot) error {
+func (k *kernel) fill(p *place, s *slot) error {
 	s.failed = true
 	fd, err := sklookup.Behind(s.fronts[0].fd)
 	if err != nil {
@@ -293,5 +354,6 @@ func (p *place) fill(s *slot) error {
 		return fmt.Errorf("%s: socket of backend %s: %w", s.fronts[0].address, s.backend, err)
 	}
 	s.have(fd, cookie)
+	k.keep(p, s)
 	return nil
 }

@@ -24,6 +24,9 @@ func (k *kernel) replace() (own []*front, err error) { return nil, nil }
 // mend is for Linux.
 func (k *kernel) mend(*front) error { return nil }
 
+// bypass is for Linux.
+func (k *kernel) bypass(*front) {}
+
 // release is for Linux.
 func (k *kernel) release(*front) {}
 

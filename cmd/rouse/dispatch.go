@@ -187,6 +187,7 @@ func (d *dispatching) run(c console, s *subcommand, opener *activation.Opener, r
 	log := slog.New(lines.handler())
 	opener.Log = log
 	sockets := &dispatched{options: d, given: s, opener: opener}
+	kept := opener.Store.Take(route.KeptPrefix)
 	defer sockets.close()
 	interrupted := interruptible(opener)
 	byListener, err := sockets.open(&rules)
@@ -201,7 +202,7 @@ func (d *dispatching) run(c console, s *subcommand, opener *activation.Opener, r
 	}
 	options := route.Options{
 		Engine: route.Engine(d.Engine), Pin: d.pinFolder(), Grace: max(time.Duration(d.Grace), 1), HelloTime: time.Duration(d.HelloTime),
-		HelloBytes: int(d.HelloSize), AckTime: time.Duration(d.AckTime), MostWaiting: int(d.MaxWaiting.Value), Log: log,
+		HelloBytes: int(d.HelloSize), AckTime: time.Duration(d.AckTime), MostWaiting: int(d.MaxWaiting.Value), Keeper: opener.Store, Kept: kept, Log: log,
 	}
 	dispatcher, err := route.New(rules, byListener, options)
 	if err != nil {
