@@ -19,8 +19,11 @@ type quiet struct {
 }
 
 // restful is how many times longer than a look the time between two is: to look at a thousand processes takes a tenth of a
-// second.
-const restful = 20
+// second. But on a busy machine, where a look takes long as well, it is not longer than the span, or longestRest.
+const (
+	restful     = 20
+	longestRest = 2 * time.Second
+)
 
 // look asks whether somebody is there, unless it was asked a moment ago, and tells whether nobody was there for the whole span.
 func (q *quiet) look(busy func() bool) bool {
@@ -29,7 +32,7 @@ func (q *quiet) look(busy func() bool) bool {
 		return false
 	}
 	over := q.seen(began, busy())
-	q.next = time.Now().Add(restful * time.Since(began))
+	q.next = time.Now().Add(min(restful*time.Since(began), max(q.span, longestRest)))
 	return over
 }
 

@@ -26,3 +26,15 @@ func TestLooksRest(t *testing.T) {
 		t.Error("nobody was there for long, and it was not seen")
 	}
 }
+
+// Without this a program would stay long after its last client on a machine that is busy, where each look takes long.
+func TestLooksDoNotRestForLong(t *testing.T) {
+	idle := quiet{span: time.Millisecond, since: time.Now()}
+	idle.look(func() bool {
+		time.Sleep(longestRest/restful + 50*time.Millisecond)
+		return true
+	})
+	if rests := time.Until(idle.next); rests > longestRest {
+		t.Errorf("the next look is in %s", rests)
+	}
+}
