@@ -214,8 +214,7 @@ func TestKilledForWantOfMemory(t *testing.T) {
 	tell(t, row{"fault", "out of memory", how, "", "SIGKILL by the kernel; 20 clients who came then are answered by the next process on the sockets"})
 }
 
-// An address space that is used up ends the program as Go has it: one line says that memory is lacking, status 2, and the next process
-// answers who waits.
+// An address space that is used up ends the program as Go has it: one line says that memory is lacking, and the status is 2.
 func TestOutOfAddressSpace(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t)
@@ -268,9 +267,9 @@ func assail(t *testing.T, h *house) {
 			return
 		default:
 		}
-		c, err := net.DialTimeout("tcp", h.http, limit)
+		c, err := net.DialTimeout("tcp", h.http, time.Second)
 		if err != nil {
-			t.Fatal(err)
+			continue // the queue is full, since nobody accepts any more
 		}
 		defer c.Close()
 		fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nCookie: %s\r\n", strings.Repeat("x", 6000)) // never ended
