@@ -1,7 +1,6 @@
 package run
 
 import (
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,7 +22,7 @@ func none(t testing.TB, l *load.Load) (answered int64) {
 	t.Helper()
 	answered, lost := l.End()
 	if len(lost) > 0 {
-		t.Errorf("%d of %d requests were lost; the first: %v", len(lost), answered+int64(len(lost)), errors.Join(lost[:min(3, len(lost))]...))
+		t.Errorf("%d of %d requests were lost; the first: %v", len(lost), answered+int64(len(lost)), lost[:min(3, len(lost))])
 	}
 	return answered
 }

@@ -165,27 +165,3 @@ func establishedTo(t *testing.T, port int) (n int) {
 	}
 	return n
 }
-
-// The same while clients come and go: of those that a kill hits, at most as many lose something as there are clients.
-func TestKillUnderLoad(t *testing.T) {
-	pool := shipped(t, "[Service]\nRestartSec=100ms\n")
-	curl(t, httpsURL)
-	l := crowd(t, pool)
-	const kills = 3
-	for range kills {
-		l.Await(t, 200, patience)
-		pid := mainPID(t)
-		kill(t, pid, syscall.SIGKILL)
-		waitFor(t, "a new process", func() bool { next := mainPID(t); return next != 0 && next != pid })
-	}
-	answered, lost := l.End()
-	if len(lost) > kills*clients {
-		t.Errorf("%d requests were lost in %d kills of a process with %d clients; the first: %v", len(lost), kills, clients, lost[0])
-	}
-	for _, err := range lost {
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			t.Errorf("a client was refused: %v", err)
-		}
-	}
-	t.Logf("%d requests answered over %d kills, %d lost", answered, kills, len(lost))
-}

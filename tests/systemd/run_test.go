@@ -223,18 +223,7 @@ func newVisitors() *load.Load {
 	return l
 }
 
-// Without this an upgrade of rouse or of the program would cost somebody a page: restarts of the unit under load, with
-// clients that never try again, lose nothing.
-func TestRunRestartLosesNothing(t *testing.T) {
-	runsNginx(t, "")
-	restarts := 3
-	if os.Getenv("ROUSE_LONG") == "systemd" {
-		restarts = 50
-	}
-	underLoad(t, restarts, func(int) { run(t, "systemctl", "restart", runService) })
-}
-
-// Without this a changed configuration would. nginx reads it again, and the new one holds.
+// Without this a changed configuration would cost somebody a page. nginx reads it again, and the new one holds.
 func TestRunReloadLosesNothing(t *testing.T) {
 	runsNginx(t, "")
 	visit(t, overIPv4)
