@@ -182,9 +182,10 @@ func TestRunServiceLeavesTheProgramToRouse(t *testing.T) {
 // itself how much it keeps.
 func TestServicesHaveAStore(t *testing.T) {
 	for unit, environment := range map[string][]string{
-		serviceUnit:    {"SERVER_LISTEN=systemd:", "SERVER_IDLE_EXIT=5m", "FDSTORE=32"},
-		runServiceUnit: {"ROUSE_RUN_LAZY=true", "FDSTORE=32"},
-		dispatchUnit:   {"FDSTORE=128"},
+		serviceUnit:      {"SERVER_LISTEN=systemd:", "SERVER_IDLE_EXIT=5m", "FDSTORE=32"},
+		runServiceUnit:   {"ROUSE_RUN_LAZY=true", "FDSTORE=32"},
+		inetdServiceUnit: {"FDSTORE=32"},
+		dispatchUnit:     {"FDSTORE=128"},
 	} {
 		options := settings(t, unit)
 		if got := options["Environment"]; !slices.Equal(got, environment) {

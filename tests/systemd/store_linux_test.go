@@ -257,6 +257,37 @@ func TestBoundListenersOfRunAndDispatchSurvive(t *testing.T) {
 	})
 }
 
+// The same for programs that are started one by one, over TCP, and for datagrams.
+func TestBoundListenersOfInetdSurvive(t *testing.T) {
+	needsSystemd(t)
+	for name, c := range map[string]struct{ listen, table string }{
+		"stream":    {"--listen tcp:127.0.0.1:%d -- /bin/cat", "/proc/net/tcp"},
+		"datagrams": {"--wait --listen udp:127.0.0.1:%d -- /bin/cat", "/proc/net/udp"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writeFile(t, "/etc/rouse/inetd/site.env", "COMMAND=/bin/cat\n")
+			dropIn(t, "rouse-inetd@site.service", "[Service]\nRestartSec=100ms\nPrivateNetwork=no\nIPAddressDeny=\nRestrictAddressFamilies=AF_INET\n"+
+				"ExecStart=\nExecStart=/usr/bin/rouse inetd "+fmt.Sprintf(c.listen, boundPort)+"\n")
+			dropIn(t, "rouse-inetd@site.socket", "[Socket]\nListenStream=\nListenStream=/run/rouse-unused.sock\n")
+			run(t, "systemctl", "daemon-reload")
+			const service = "rouse-inetd@site.service"
+			startUnits(t, "rouse-inetd@site.socket", service)
+			before := socketOn(t, c.table, boundPort)
+			run(t, "systemctl", "restart", service)
+			old, _ := processesOf(t, service)
+			kill(t, old, syscall.SIGKILL)
+			waitNext(t, service, old)
+			waitState(t, service, "active")
+			if after := socketOn(t, c.table, boundPort); after != before || after == "none" {
+				t.Errorf("the socket was inode %s, and is %s", before, after)
+			}
+			if n := stored(t, service); n != 1 {
+				t.Errorf("the store holds %d descriptors, want 1", n)
+			}
+		})
+	}
+}
+
 func askBound() error {
 	c, err := dialBound()
 	if err != nil {
@@ -266,17 +297,23 @@ func askBound() error {
 	return ask(c)
 }
 
-// listenersOn is the inode of the listening socket on a port: in /proc/net/tcp, field 1 is the address, field 3 the state, 0A for
-// LISTEN, and field 9 the inode (proc(5)).
+// listenersOn is the inode of the listening socket on a port.
 func listenersOn(t *testing.T, port int) string {
 	t.Helper()
-	table, err := os.ReadFile("/proc/net/tcp")
+	return socketOn(t, "/proc/net/tcp", port)
+}
+
+// socketOn is the inode of the socket on a port that has no peer: in /proc/net/tcp and its like, field 1 is the address, field 3 the
+// state, 0A for LISTEN and 07 for datagrams, and field 9 the inode (proc(5)).
+func socketOn(t *testing.T, path string, port int) string {
+	t.Helper()
+	table, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(table)) {
 		fields := strings.Fields(line)
-		if strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", port)) && fields[3] == "0A" {
+		if strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", port)) && (fields[3] == "0A" || fields[3] == "07") {
 			return fields[9]
 		}
 	}
