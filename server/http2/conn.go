@@ -99,7 +99,7 @@ type Conn struct {
 	received window    // what the client may send of bodies
 	granted  int       // bytes that handlers may send, and have not yet
 	waiting  []*stream // for windows or for the output, in turn
-	pace     pace      // while they wait for the connection's window
+	pace     pace      // of all of them
 	stirred  bool      // they may have to wait no longer
 }
 

@@ -407,3 +407,24 @@ func TestAnsweredAndBrokenOff(t *testing.T) {
 		t.Errorf("the connection ends with %s", codeOf(err))
 	}
 }
+
+// Who takes nothing is rid of all streams at once, also of those whose turn has not come.
+func TestRequestsThatWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
+	o := handled(func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 10_000)) })
+	o.Extra = new(atomic.Int64) // one at a time
+	r := newRig(t, o, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1})
+	for range 100 {
+		r.open(get("/"), true)
+	}
+	r.push()
+	r.awaitWaiting()
+	now := time.Now()
+	r.c.Sweep(now)
+	if r.c.Sweep(now.Add(9*time.Second)) || !r.c.Busy() {
+		t.Error("they are given up before their time")
+	}
+	if r.c.Sweep(now.Add(11*time.Second)) || r.c.Busy() {
+		t.Errorf("%d streams are left", len(r.c.streams))
+	}
+}

@@ -32,29 +32,23 @@ func (c *Conn) take(s *stream, n int) {
 	s.pace.moved += int64(n)
 }
 
-// sweepWaiting breaks off what waits for a client that takes too little: a stream for whose own window that is so, and all that wait for the
-// connection's. What is held up by bytes that were written before is the output's to look after.
+// sweepWaiting breaks off what waits for a client that takes too little: each stream for whose own window that is so; and where it is so of
+// the whole connection, all that wait, and with them the requests whose turn has not come, which would each wait as long. What is held up
+// by bytes that were written before is the output's to look after.
 func (c *Conn) sweepWaiting(passed time.Duration) {
 	limit := c.options.SendTimeout
-	if limit <= 0 || c.queued >= mostQueued {
+	if limit <= 0 || c.queued >= mostQueued || len(c.waiting) == 0 {
 		return
 	}
 	fewest := max(int64(float64(c.options.LowestRate)*limit.Seconds()), 1)
-	held := false
+	whole := c.pace.isTooSlow(passed, limit, fewest)
 	for i := len(c.waiting) - 1; i >= 0; i-- {
-		switch s := c.waiting[i]; {
-		case s.window > 0:
-			held = true
-		case s.pace.isTooSlow(passed, limit, fewest):
+		s := c.waiting[i]
+		if slow := s.window <= 0 && s.pace.isTooSlow(passed, limit, fewest); slow || whole {
 			c.reset(s, codeCancel)
 		}
 	}
-	if !held || !c.pace.isTooSlow(passed, limit, fewest) {
-		return
-	}
-	for i := len(c.waiting) - 1; i >= 0; i-- {
-		if s := c.waiting[i]; s.window > 0 {
-			c.reset(s, codeCancel)
-		}
+	for whole && len(c.unbegun) > 0 {
+		c.reset(c.unbegun[0].stream, codeCancel)
 	}
 }
