@@ -7,42 +7,48 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"strings"
-	"sync/atomic"
+	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+	"golang.org/x/sys/unix"
 )
 
 // client is a hostile one.
 type client struct {
 	net.Conn // TLS, where that was agreed on
-	drill    *drill
+	raw      net.Conn
+	horde    *horde
 	port     uint64
-	word     atomic.Pointer[string] // the last that the server said
+
+	mu    sync.Mutex
+	heard map[string]bool // what the server said
 }
 
-// dial connects as the attack has it. The connection is closed when the drill ends.
-func dial(d *drill) (*client, error) {
-	address := d.victim.http
-	if d.secure {
-		address = d.victim.https
+// dial connects as the attack has it. The connection is closed when the attack ends.
+func dial(h *horde) (*client, error) {
+	address := h.HTTP
+	if h.secure {
+		address = h.HTTPS
 	}
-	var dialer net.Dialer
-	nc, err := dialer.DialContext(d.ctx, "tcp", address)
+	dialer := net.Dialer{Control: h.receiveBuffer}
+	nc, err := dialer.DialContext(h.ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(d.ctx, func() { nc.Close() })
-	c := &client{Conn: nc, drill: d, port: portOf(nc.LocalAddr().String())}
-	if d.proto == "" {
+	context.AfterFunc(h.ctx, func() { nc.Close() })
+	c := &client{Conn: nc, raw: nc, horde: h, port: portOf(nc.LocalAddr().String()), heard: map[string]bool{}}
+	if h.proto == "" {
 		return c, nil
 	}
-	secured := tls.Client(nc, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{d.proto}})
-	if err := secured.HandshakeContext(d.ctx); err != nil {
+	secured := tls.Client(nc, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{h.proto}})
+	if err := secured.HandshakeContext(h.ctx); err != nil {
 		nc.Close()
 		return nil, err
 	}
@@ -50,8 +56,27 @@ func dial(d *drill) (*client, error) {
 	return c, nil
 }
 
-// heard notes what the server says.
-func (c *client) heard(word string) { c.word.Store(&word) }
+// receiveBuffer makes the kernel take little for the client, where the attack wants it (socket(7), SO_RCVBUF).
+func (h *horde) receiveBuffer(_, _ string, c syscall.RawConn) error {
+	if h.sips {
+		return c.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<10) })
+	}
+	return nil
+}
+
+// hear notes what the server says.
+func (c *client) hear(word string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard[word] = true
+}
+
+// words is what the server has said.
+func (c *client) words() map[string]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.heard)
+}
 
 // send sends a text.
 func (c *client) send(text string) error {
@@ -70,7 +95,7 @@ func (c *client) pause(d time.Duration) bool {
 	select {
 	case <-time.After(d):
 		return true
-	case <-c.drill.ctx.Done():
+	case <-c.horde.ctx.Done():
 		return false
 	}
 }
@@ -81,7 +106,7 @@ func (c *client) listen() {
 	for {
 		line, err := lines.ReadString('\n')
 		if strings.HasPrefix(line, "HTTP/1.") && len(line) > 12 {
-			c.heard(line[9:12])
+			c.hear(line[9:12])
 		}
 		if err != nil {
 			return
@@ -91,9 +116,23 @@ func (c *client) listen() {
 
 // neglect reads nothing, and returns when the server has closed the connection: what it says then may not come.
 func (c *client) neglect() {
-	for c.pause(timeLimit()/2) && (*c.drill.peers.Load())[c.port] {
+	for c.pause(timeLimit()/2) && c.horde.isOpen(c.port) {
 	}
 }
+
+// sip takes a few bytes now and then of what comes, until the server has closed the connection: a tenth of the lowest rate that the
+// server bears.
+func (c *client) sip() {
+	little := make([]byte, 1+lowestRate*int(timeLimit()/time.Second)/100)
+	for c.pause(timeLimit()/10) && c.horde.isOpen(c.port) {
+		if _, err := c.raw.Read(little); err != nil {
+			return
+		}
+	}
+}
+
+// lowestRate is how many bytes a second a client has to take, over the time of --send-timeout.
+const lowestRate = 240
 
 // http2Client is a client that speaks HTTP/2.
 type http2Client struct {
@@ -110,6 +149,7 @@ func (c *client) speakHTTP2(settings ...http2.Setting) *http2Client {
 	h := &http2Client{client: c, next: 1}
 	h.Framer = http2.NewFramer(&h.out, c.Conn)
 	h.Framer.AllowIllegalWrites = true
+	h.Framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	h.hpack = hpack.NewEncoder(&h.block)
 	h.out.WriteString(http2.ClientPreface)
 	h.WriteSettings(settings...)
@@ -161,8 +201,7 @@ func (h *http2Client) trickleFrames(write func()) {
 	}
 }
 
-// flood writes without end, a few thousand bytes at a time, until the connection is closed. The clients together may have as much of
-// the machine as leaves the normal one some.
+// flood writes all it can, until the connection is closed.
 func (h *http2Client) flood(write func()) { h.times(math.MaxInt, write) }
 
 // times writes so many times, reading what the server says, until it closes the connection.
@@ -174,16 +213,11 @@ func (h *http2Client) times(n int, write func()) {
 	}()
 	defer func() { <-closed }()
 	for n > 0 {
-		for ; n > 0 && h.out.Len() < 4<<10; n-- {
+		for ; n > 0 && h.out.Len() < 16<<10; n-- {
 			write()
 		}
 		if h.flush() != nil {
 			return
-		}
-		select {
-		case <-closed:
-			return
-		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
@@ -199,10 +233,12 @@ func (h *http2Client) listen() {
 			return
 		}
 		switch frame := frame.(type) {
+		case *http2.MetaHeadersFrame:
+			h.hear(frame.PseudoValue("status"))
 		case *http2.GoAwayFrame:
-			h.heard("GOAWAY " + frame.ErrCode.String())
+			h.hear("GOAWAY " + frame.ErrCode.String())
 		case *http2.RSTStreamFrame:
-			h.heard(fmt.Sprintf("RST_STREAM %s", frame.ErrCode))
+			h.hear(fmt.Sprintf("RST_STREAM %s", frame.ErrCode))
 		}
 	}
 }
