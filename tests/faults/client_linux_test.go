@@ -116,8 +116,23 @@ func (c *client) listen() {
 
 // neglect reads nothing, and returns when the server has closed the connection: what it says then may not come.
 func (c *client) neglect() {
-	for c.pause(timeLimit()/2) && c.horde.isOpen(c.port) {
+	for c.pause(timeLimit()/2) && c.isEstablished() && c.horde.isOpen(c.port) {
 	}
+}
+
+// isEstablished tells whether the kernel has heard of no end of the connection (tcp(7), TCP_INFO). After a reset the port may be another
+// client's already.
+func (c *client) isEstablished() (is bool) {
+	raw, err := c.raw.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	raw.Control(func(fd uintptr) {
+		const established = 1
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		is = err == nil && info.State == established
+	})
+	return is
 }
 
 // sip takes a few bytes now and then of what comes, until the server has closed the connection: a tenth of the lowest rate that the
