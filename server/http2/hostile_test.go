@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -356,6 +357,11 @@ func TestHandlersOfAllConnectionsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		rigs = append(rigs, r)
+	}
+	for end := time.Now().Add(10 * time.Second); running.Load() < connections+5; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d handlers run at once", running.Load())
+		}
 	}
 	for range asked * connections {
 		step <- struct{}{}
