@@ -50,8 +50,11 @@ func double(t *testing.T, files []*os.File, script string, arguments ...string) 
 // itself has come through the pipe.
 func noComplaints(t *testing.T, p *program.Process, lines ...string) {
 	t.Helper()
-	want := strings.Join(lines, "\n") + "\n"
-	p.Stdout.WaitFor("(?m)^"+regexp.QuoteMeta(lines[len(lines)-1])+"$", limit)
+	want := ""
+	for _, line := range lines {
+		want += line + "\n"
+		p.Stdout.WaitFor("(?m)^"+regexp.QuoteMeta(line)+"$", limit)
+	}
 	if said := p.Stdout.String(); said != want || p.Stderr.String() != "" {
 		t.Errorf("the double says %q, %q", said, p.Stderr)
 	}
