@@ -84,19 +84,21 @@ unit_tests() {
   stage "unit tests" env CGO_ENABLED=$cgo go test -json -count=1 -timeout=5m ${race:+"$race"} "${packages[@]}" || true
 }
 
-# The packages in tests/, against the product as it is built for users. One at a time: they start servers and measure time. Those
-# that boot machines of their own wait for them most of the time, and go side by side at the end.
+# The packages in tests/, against the product as it is built for users. Two at a time, since they wait for time limits as often as they
+# work; but for the faults, which measure how long a client waits. Those that boot machines of their own go side by side at the end.
 black_box_tests() {
-  local packages=() machines=() package
+  local packages=() faults=() machines=() package
   for package in $(for area in ${areas:-.}; do go list "./tests/$area/..."; done); do
     case $package in
       */tests/packages|*/tests/systemd) machines+=("$package");;
+      */tests/faults) faults+=("$package");;
       *) packages+=("$package");;
     esac
   done
   export ROUSE_BINARY=$tmp/rouse
   stage "build rouse" env CGO_ENABLED=0 go build -trimpath -o "$ROUSE_BINARY" ./cmd/rouse || return 0
-  [ ${#packages[@]} = 0 ] || stage "black-box tests" env CGO_ENABLED=0 go test -json -count=1 -p=1 -timeout="$limit" "${packages[@]}" || true
+  [ ${#packages[@]} = 0 ] || stage "black-box tests" env CGO_ENABLED=0 go test -json -count=1 -p=2 -timeout="$limit" "${packages[@]}" || true
+  [ ${#faults[@]} = 0 ] || stage "faults" env CGO_ENABLED=0 go test -json -count=1 -timeout="$limit" "${faults[@]}" || true
   [ ${#machines[@]} = 0 ] || stage "booted machines" env CGO_ENABLED=0 go test -json -count=1 -p=2 -timeout="$limit" "${machines[@]}" || true
 }
 

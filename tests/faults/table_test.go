@@ -7,6 +7,7 @@ package faults
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -65,7 +66,15 @@ func tell(t *testing.T, r row) {
 	told.add(r)
 }
 
+// TestMain lets more tests run at once than there are processors, since most of them wait for a time limit of the program, and prints the
+// table in the end.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen && !isLong() {
+		flag.Set("test.parallel", "6")
+	}
 	code := m.Run()
 	if len(told.rows) > 0 {
 		fmt.Print(&told)

@@ -173,7 +173,7 @@ var engines = map[string][]string{
 // them: with each engine all the shipped units are restarted, and the rules loaded again, among clients that never try twice.
 func TestDispatchLosesNothing(t *testing.T) {
 	restarts := 1
-	if os.Getenv("ROUSE_LONG") == "systemd" {
+	if isLong() {
 		restarts = 15
 	}
 	for engine, addresses := range engines {

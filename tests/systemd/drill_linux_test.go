@@ -27,6 +27,7 @@ type drill struct {
 	knock  func() (net.Conn, error)          // a connection more
 	events []event                           // in this order
 	idle   func(t *testing.T) (asleep tally) // the same service, which goes away when idle
+	long   bool                              // idle is for the long drill
 }
 
 // event is one of the ways.
@@ -56,7 +57,7 @@ const (
 
 // drillSize is how often each event happens, and how many requests each server answers before, between and after.
 func drillSize() (times int, between int64) {
-	if os.Getenv("ROUSE_LONG") == "systemd" {
+	if isLong() {
 		return 5, 700
 	}
 	return 1, 40
@@ -76,11 +77,13 @@ func TestNothingIsLostByAnyEvent(t *testing.T) {
 				table = append(table, d.count(t, e))
 			}
 		})
-		t.Run(d.who+", idle", func(t *testing.T) { table = append(table, d.idle(t)) })
+		if !d.long || isLong() {
+			t.Run(d.who+", idle", func(t *testing.T) { table = append(table, d.idle(t)) })
+		}
 	}
 	total := writeTable(t, table)
 	t.Logf("%d requests in %s", total, time.Since(begin).Round(time.Second))
-	if os.Getenv("ROUSE_LONG") == "systemd" && total < longRequests {
+	if isLong() && total < longRequests {
 		t.Errorf("the long drill is one of %d requests", longRequests)
 	}
 }
@@ -141,7 +144,7 @@ func drills() []drill {
 	dispatched := func(engine string) drill {
 		backends := []string{"rouse.service", runService}
 		return drill{
-			who: "dispatch, " + engine, unit: dispatchService, knock: plain(blogAddress),
+			who: "dispatch, " + engine, unit: dispatchService, knock: plain(blogAddress), long: true,
 			start: func(t *testing.T) { startDispatched(t, engine, "") },
 			crowds: func(t *testing.T) []*load.Load {
 				blog, shop := &load.Load{Pause: shortPause}, &load.Load{Pause: shortPause}

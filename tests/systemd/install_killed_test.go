@@ -72,7 +72,7 @@ func steps(name string) []step {
 		{name: "enabled", path: units + "sockets.target.wants/rouse-" + name + ".socket"},
 		{name: "the timer runs", path: "/var/lib/systemd/timers/stamp-rouse-" + name + "-renew.timer"},
 	}
-	if os.Getenv("ROUSE_LONG") != "systemd" {
+	if !isLong() {
 		return []step{all[1], all[4], all[6]}
 	}
 	for range 30 {
@@ -112,7 +112,7 @@ func TestInstallKilled(t *testing.T) {
 	t.Cleanup(func() { uninstalls(t, "killed") })
 	for i, step := range steps("killed") {
 		thens := []string{"uninstall", "install"}
-		if os.Getenv("ROUSE_LONG") != "systemd" {
+		if !isLong() {
 			thens = thens[i%2 : i%2+1]
 		}
 		for _, then := range thens {
@@ -149,7 +149,7 @@ func TestUninstallKilled(t *testing.T) {
 	t.Cleanup(func() { uninstalls(t, "leaving") })
 	for i, step := range steps("leaving") {
 		signals := []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM}
-		if os.Getenv("ROUSE_LONG") != "systemd" {
+		if !isLong() {
 			signals = signals[i%2 : i%2+1]
 		}
 		for _, signal := range signals {
@@ -174,7 +174,7 @@ func TestInstallChangeCutOff(t *testing.T) {
 	installs(t, "changing", first[1:]...)
 	client := secure(t, "changing")
 	paths := []string{"/etc/systemd/system/rouse-changing.socket", "/etc/rouse/changing/rouse.env", "/etc/rouse/changing/installed.json"}
-	if os.Getenv("ROUSE_LONG") != "systemd" {
+	if !isLong() {
 		paths = paths[:1]
 	}
 	for i, path := range paths {

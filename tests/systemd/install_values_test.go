@@ -23,7 +23,7 @@ func TestInstallOddFolders(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll("/home/odd") })
 	client := program.Client(t, nil).HTTP1
 	depth := 11
-	if os.Getenv("ROUSE_LONG") == "systemd" {
+	if isLong() {
 		depth = 1
 	}
 	for names := range slices.Chunk(oddNames, depth) {

@@ -60,7 +60,7 @@ func TestRestartLosesNothing(t *testing.T) {
 	l := crowd(t, pool)
 	wrk := startWrk(t)
 	restarts := 5
-	if os.Getenv("ROUSE_LONG") == "systemd" {
+	if isLong() {
 		restarts = 50
 	}
 	for range restarts {

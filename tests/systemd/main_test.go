@@ -78,7 +78,7 @@ func boot() (int, error) {
 		fmt.Fprintln(os.Stderr, err) // the tests that need it are skipped
 	}
 	limit := "300"
-	if os.Getenv("ROUSE_LONG") == "systemd" {
+	if isLong() {
 		limit = "1200"
 	}
 	arguments := []string{"../boot-systemd.sh", "-T", limit, "-b", dir}
@@ -99,6 +99,9 @@ func boot() (int, error) {
 	}
 	return 0, err
 }
+
+// isLong tells whether the long drills were asked for.
+func isLong() bool { return os.Getenv("ROUSE_LONG") == "systemd" }
 
 // fetchNginx puts the packages of nginx there, where it is not installed. Another root has it, or goes without.
 func fetchNginx(dir string) error {

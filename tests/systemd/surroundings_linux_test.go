@@ -2,6 +2,8 @@ package systemd
 
 import (
 	"errors"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -84,6 +86,7 @@ func TestOutOfMemory(t *testing.T) {
 	defer l.End()
 	l.Await(t, 100, patience)
 	outOfMemory(t, pid)
+	useUpMemory(t, pid)
 	waitNext(t, "rouse.service", pid)
 	l.Await(t, 200, patience)
 	answered, lost := l.End()
@@ -135,3 +138,19 @@ func outOfMemory(t *testing.T, pid int) {
 
 // crowded is how many clients secureCrowd starts.
 const crowded = 10
+
+// useUpMemory opens connections that cost memory until the process is gone: what it had before it was limited counts elsewhere.
+func useUpMemory(t *testing.T, pid int) {
+	t.Helper()
+	for end := time.Now().Add(patience); syscall.Kill(pid, 0) == nil; {
+		if time.Now().After(end) {
+			t.Fatal("it does not want for memory")
+		}
+		c, err := net.DialTimeout("tcp", "127.0.0.1:8443", patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		io.WriteString(c, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03") // half a ClientHello
+	}
+}
