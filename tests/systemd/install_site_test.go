@@ -263,7 +263,9 @@ func secure(t *testing.T, name string) *http.Client {
 func page(t *testing.T, client *http.Client, url string) string {
 	t.Helper()
 	defer client.CloseIdleConnections()
-	reply, err := client.Get(url)
+	bounded := *client
+	bounded.Timeout = patience
+	reply, err := bounded.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}

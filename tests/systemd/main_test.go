@@ -8,6 +8,7 @@ package systemd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,12 +150,24 @@ func install(from string) error {
 	const unpack = `for deb in *.deb; do [ ! -e "$deb" ] || dpkg --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --warning=no-timestamp -C /; done`
 	packages := exec.Command("sh", "-c", unpack)
 	packages.Dir = from
-	err = errors.Join(err, packages.Run())
+	err = errors.Join(err, packages.Run(), enableSite())
 	units, _ := filepath.Glob(filepath.Join(from, "rouse*.s*"))
 	for _, unit := range units {
 		err = errors.Join(err, copyFile(unit, filepath.Join("/etc/systemd/system", filepath.Base(unit)), 0o644))
 	}
 	return err
+}
+
+// enableSite does what nginx's package does beside unpacking (its postinst script): the default site is served.
+func enableSite() error {
+	const available, enabled = "/etc/nginx/sites-available/default", "/etc/nginx/sites-enabled/default"
+	if _, missing := os.Stat(available); missing != nil {
+		return nil
+	}
+	if err := os.Symlink(available, enabled); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 func copyFile(from, to string, mode os.FileMode) error {
