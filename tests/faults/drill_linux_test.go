@@ -57,13 +57,8 @@ func limits() (options []string) {
 }
 
 // stay is when all clients must be gone, counted from when all had come: streams end after the send timeout, those that waited for
-// them one later, and their connections after the keep-alive timeout. Floods end by themselves.
-func (a *attack) stay() time.Duration {
-	if a.floods {
-		return 2*timeLimit() + limit/2
-	}
-	return 4*timeLimit() + limit
-}
+// them one later, and their connections after the keep-alive timeout.
+func (a *attack) stay() time.Duration { return 4*timeLimit() + limit }
 
 // ramp is how long the clients may take to come, of which those with TLS have to do as much work as the server.
 func (a *attack) ramp() time.Duration { return limit + time.Duration(a.count())*time.Second/50 }
@@ -209,7 +204,7 @@ func (d *drill) String() string {
 		fmt.Fprintf(&text, ", %d goroutines", d.most.goroutines)
 	}
 	if d.unanswered != nil {
-		text.WriteString("; a normal client is not answered")
+		fmt.Fprintf(&text, "; a normal client is not answered: %v", d.unanswered)
 		return text.String()
 	}
 	fmt.Fprintf(&text, "; a normal client %.1f ms, before %.1f ms; %d MiB, before %d MiB, most %d MiB",
