@@ -112,27 +112,31 @@ func outOfMemory(t *testing.T, pid int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limit := "/sys/fs/cgroup" + property(t, "rouse.service", "ControlGroup") + "/memory.max"
-	if !strings.Contains(string(controllers), "memory") {
-		mounted := t.TempDir()
-		if err := unix.Mount("cgroup", mounted, "cgroup", 0, "memory"); err != nil {
-			t.Fatalf("mount the memory controller: %v", err)
-		}
-		t.Cleanup(func() { unix.Unmount(mounted, unix.MNT_DETACH) })
-		own := filepath.Join(mounted, "rouse-test-"+strconv.Itoa(pid)+"-"+strconv.FormatInt(time.Now().UnixNano(), 36))
-		if err := os.Mkdir(own, 0o755); err != nil {
+	const most = "65536"
+	if strings.Contains(string(controllers), "memory") {
+		limit := "/sys/fs/cgroup" + property(t, "rouse.service", "ControlGroup") + "/memory.max"
+		if err := os.WriteFile(limit, []byte(most), 0); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() {
-			waitFor(t, "the test's own group is empty", func() bool { return os.Remove(own) == nil })
-		})
-		limit = own + "/memory.limit_in_bytes"
-		if err := os.WriteFile(own+"/cgroup.procs", []byte(strconv.Itoa(pid)), 0); err != nil {
-			t.Fatal(err)
-		}
+		return
 	}
-	if err := os.WriteFile(limit, []byte("65536"), 0); err != nil && !errors.Is(err, syscall.EBUSY) {
+	mounted := t.TempDir()
+	if err := unix.Mount("cgroup", mounted, "cgroup", 0, "memory"); err != nil {
+		t.Fatalf("mount the memory controller: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(mounted, unix.MNT_DETACH) })
+	own := filepath.Join(mounted, "rouse-test-"+strconv.Itoa(pid)+"-"+strconv.FormatInt(time.Now().UnixNano(), 36))
+	if err := os.Mkdir(own, 0o755); err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		waitFor(t, "the test's own group is empty", func() bool { return os.Remove(own) == nil })
+	})
+	// The limit first: one below what is used already is refused.
+	for _, file := range []struct{ name, value string }{{"memory.limit_in_bytes", most}, {"cgroup.procs", strconv.Itoa(pid)}} {
+		if err := os.WriteFile(filepath.Join(own, file.name), []byte(file.value), 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -274,6 +275,12 @@ func TestOtherWaysToPassSockets(t *testing.T) {
 					t.Error(got)
 				}
 			}
+			defer func() {
+				if t.Failed() { // what is still there
+					left, _ := exec.Command("systemctl", "status", "--no-pager", "rouse-test*").CombinedOutput()
+					t.Logf("%s", left)
+				}
+			}()
 			waitFor(t, "all processes have ended", func() bool {
 				return run(t, "systemctl", "list-units", "--no-legend", "--state=active,activating,deactivating", "rouse-test*.service") == ""
 			})
