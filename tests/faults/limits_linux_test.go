@@ -51,6 +51,16 @@ func (h *house) ask() time.Duration {
 	return time.Since(begun)
 }
 
+// rests fails the test if the program works though nobody asks.
+func (h *house) rests() {
+	h.t.Helper()
+	before := h.processorTime()
+	time.Sleep(300 * time.Millisecond)
+	if spun := h.processorTime() - before; spun > 100*time.Millisecond {
+		h.t.Errorf("it worked %s in 300 ms of rest", spun)
+	}
+}
+
 // lines counts those of standard error that have this text.
 func (h *house) lines(text string) int { return strings.Count(h.Stderr.String(), text) }
 
